@@ -1,0 +1,1 @@
+//! Session actors, the router, the GPU actor and admission.

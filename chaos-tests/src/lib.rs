@@ -1,0 +1,1 @@
+//! Drills on real processes, the load generator and the checker of histories.

@@ -1,0 +1,354 @@
+//! `NodeConfig`: everything that `tertulia serve --config FILE` reads.
+
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+/// Why a configuration is refused: which file, which field, what was found and what is allowed.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{}: cannot read the configuration: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is not the YAML that is expected; the message names line, column and field.
+    #[error("{}: {message}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// The parser's words.
+        message: String,
+    },
+    /// A value is out of range.
+    #[error("{field}: found {found}, expected {expected}")]
+    Value {
+        /// Dotted path of the field.
+        field: String,
+        /// What stands there.
+        found: String,
+        /// What may stand there.
+        expected: String,
+    },
+}
+
+/// One node of a cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeConfig {
+    /// The cluster's name; a data folder remembers it and refuses another.
+    pub cluster: String,
+    /// This node's id, never reused.
+    pub node: u64,
+    /// The availability zone it stands in.
+    pub zone: String,
+    /// Where the log and the state are kept.
+    pub data_dir: PathBuf,
+    /// The trained assistant (a folder that `tertulia train` made).
+    pub release: PathBuf,
+    /// The encoder's folder; the model cache when left out.
+    #[serde(default)]
+    pub encoder: Option<PathBuf>,
+    /// All voters, this node included.
+    pub members: Vec<Member>,
+    /// Number of shards; recorded at bootstrap, a later change is refused.
+    #[serde(default = "default_shards")]
+    pub shards: u32,
+    /// The API for clients.
+    #[serde(default)]
+    pub http: HttpOptions,
+    /// The transport between nodes.
+    #[serde(default)]
+    pub peer: PeerOptions,
+    /// Timing and sizes of the log.
+    #[serde(default)]
+    pub raft: RaftOptions,
+    /// Session actors.
+    #[serde(default)]
+    pub sessions: SessionOptions,
+    /// The encoder and its queue.
+    #[serde(default)]
+    pub inference: InferenceOptions,
+    /// Admission.
+    #[serde(default)]
+    pub limits: LimitOptions,
+    /// Where custom actions run (`http://host:port/webhook`); without it a custom action fails with a clear reply.
+    #[serde(default)]
+    pub action_endpoint: Option<String>,
+}
+
+/// A voter of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// Its id.
+    pub node: u64,
+    /// Its zone; one voter a zone.
+    pub zone: String,
+    /// `host:port` of its peer transport.
+    pub peer: String,
+    /// Base URL of its client API, for `status` and redirects: `http://host:port`.
+    pub http: String,
+}
+
+/// The API for clients.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpOptions {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Largest request body, in bytes.
+    pub body_bytes_max: usize,
+    /// How long a turn may take from its arrival, in milliseconds.
+    pub turn_deadline_ms: u64,
+}
+
+/// The transport between nodes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PeerOptions {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Mutual TLS; plain text when left out (only for loopback).
+    pub tls: Option<TlsOptions>,
+}
+
+/// Mutual TLS: PEM files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsOptions {
+    /// The authority that signs all nodes.
+    pub ca: PathBuf,
+    /// This node's certificate; its names hold the cluster's name.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// Timing and sizes of the replicated log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RaftOptions {
+    /// Leader's heartbeat, in milliseconds.
+    pub heartbeat_ms: u64,
+    /// Shortest election timeout, in milliseconds.
+    pub election_timeout_ms_min: u64,
+    /// Longest election timeout, in milliseconds; also the leader's lease.
+    pub election_timeout_ms_max: u64,
+    /// How long a proposal is waited for before its outcome counts as unknown, in milliseconds.
+    pub commit_timeout_ms: u64,
+    /// Most proposals in flight on one node.
+    pub proposals_in_flight_max: usize,
+    /// A shard's snapshot is built after this many log entries.
+    pub snapshot_after_entries: u64,
+    /// Log entries kept behind a snapshot for followers that lag.
+    pub log_entries_kept: u64,
+    /// sled's page cache, in bytes.
+    pub cache_bytes: u64,
+    /// Free space in the data folder below which writes are refused, in bytes.
+    pub free_disk_bytes_min: u64,
+}
+
+/// Session actors.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SessionOptions {
+    /// Most session actors in memory.
+    pub active_max: usize,
+    /// An idle actor is passivated after this long, in milliseconds.
+    pub idle_ms: u64,
+    /// Most turns that wait for one session.
+    pub queue_max: usize,
+}
+
+/// The encoder and its queue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct InferenceOptions {
+    /// `auto` (a real GPU if there is one, else the CPU), `gpu` (any adapter, software ones included) or `cpu`.
+    pub device: Device,
+    /// Threads of the CPU path; 0 for all cores.
+    pub cpu_threads: usize,
+    /// Most tokens that wait for the device.
+    pub queue_tokens_max: usize,
+    /// Most requests that wait for the device.
+    pub queue_requests_max: usize,
+    /// Most tokens in one batch.
+    pub batch_tokens_max: usize,
+    /// Bytes that weights and activations may take on the device.
+    pub memory_budget_bytes: u64,
+    /// Understandings kept by text, in entries; 0 turns the cache off.
+    pub cache_entries: usize,
+}
+
+/// Where the encoder runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum Device {
+    /// A real GPU if there is one, else the CPU.
+    #[default]
+    Auto,
+    /// Any adapter, software ones included.
+    Gpu,
+    /// The CPU.
+    Cpu,
+}
+
+/// Admission.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitOptions {
+    /// Most turns in this node at once; more are refused with 503 and `Retry-After`.
+    pub turns_in_flight_max: usize,
+}
+
+fn default_shards() -> u32 {
+    16
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self { listen: ([127, 0, 0, 1], 8080).into(), body_bytes_max: 256 * 1024, turn_deadline_ms: 10_000 }
+    }
+}
+
+impl Default for PeerOptions {
+    fn default() -> Self {
+        Self { listen: ([127, 0, 0, 1], 7080).into(), tls: None }
+    }
+}
+
+impl Default for RaftOptions {
+    fn default() -> Self {
+        Self {
+            heartbeat_ms: 100,
+            election_timeout_ms_min: 400,
+            election_timeout_ms_max: 700,
+            commit_timeout_ms: 5_000,
+            proposals_in_flight_max: 4_096,
+            snapshot_after_entries: 10_000,
+            log_entries_kept: 1_000,
+            cache_bytes: 64 << 20,
+            free_disk_bytes_min: 256 << 20,
+        }
+    }
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self { active_max: 10_000, idle_ms: 600_000, queue_max: 32 }
+    }
+}
+
+impl Default for InferenceOptions {
+    fn default() -> Self {
+        Self {
+            device: Device::Auto,
+            cpu_threads: 0,
+            queue_tokens_max: 65_536,
+            queue_requests_max: 1_024,
+            batch_tokens_max: 4_096,
+            memory_budget_bytes: 1 << 30,
+            cache_entries: 4_096,
+        }
+    }
+}
+
+impl Default for LimitOptions {
+    fn default() -> Self {
+        Self { turns_in_flight_max: 1_024 }
+    }
+}
+
+impl NodeConfig {
+    /// Reads and validates a file.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        serde_saphyr::from_str::<Self>(&text)
+            .map_err(|e| ConfigError::Syntax { path: path.to_owned(), message: e.to_string() })?
+            .validate()
+    }
+
+    /// This node's entry among the members.
+    pub fn me(&self) -> &Member {
+        self.members.iter().find(|m| m.node == self.node).expect("validate() saw this node among the members")
+    }
+
+    /// Checks every value; the error names the first that is wrong.
+    pub fn validate(self) -> Result<Self, ConfigError> {
+        let me = self.members.iter().find(|m| m.node == self.node);
+        check(me.is_some(), "members", format!("no entry for node {}", self.node), "every voter, this node included")?;
+        let zone = me.map(|m| m.zone.as_str()).unwrap_or_default();
+        check(zone == self.zone, "zone", &self.zone, format!("{zone:?}, as in members"))?;
+        check(
+            matches!(self.members.len(), 1 | 3 | 5),
+            "members",
+            format!("{} entries", self.members.len()),
+            "1, 3 or 5 voters",
+        )?;
+        let ids: BTreeSet<u64> = self.members.iter().map(|m| m.node).collect();
+        check(ids.len() == self.members.len(), "members", "a node id twice", "every node id once")?;
+        check(!ids.contains(&0), "members", "node id 0", "ids from 1")?;
+        let zones: BTreeSet<&str> = self.members.iter().map(|m| m.zone.as_str()).collect();
+        check(zones.len() == self.members.len(), "members", "a zone twice", "one voter a zone")?;
+        let name_ok =
+            |s: &str| !s.is_empty() && s.len() <= 63 && s.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        check(name_ok(&self.cluster), "cluster", &self.cluster, "1 to 63 letters, digits and dashes")?;
+        check(name_ok(&self.zone), "zone", &self.zone, "1 to 63 letters, digits and dashes")?;
+        range("shards", self.shards, 1, 1024)?;
+        range("http.body_bytes_max", self.http.body_bytes_max, 1024, 16 << 20)?;
+        range("http.turn_deadline_ms", self.http.turn_deadline_ms, 100, 120_000)?;
+        let raft = &self.raft;
+        range("raft.heartbeat_ms", raft.heartbeat_ms, 10, 10_000)?;
+        let min = raft.election_timeout_ms_min;
+        check(
+            min >= 2 * raft.heartbeat_ms,
+            "raft.election_timeout_ms_min",
+            min,
+            format!("at least twice heartbeat_ms ({})", raft.heartbeat_ms),
+        )?;
+        let max = raft.election_timeout_ms_max;
+        check(max > min, "raft.election_timeout_ms_max", max, format!("more than election_timeout_ms_min ({min})"))?;
+        range("raft.commit_timeout_ms", raft.commit_timeout_ms, 100, 120_000)?;
+        range("raft.proposals_in_flight_max", raft.proposals_in_flight_max, 1, 1 << 20)?;
+        range("raft.snapshot_after_entries", raft.snapshot_after_entries, 10, 100_000_000)?;
+        range("raft.cache_bytes", raft.cache_bytes, 1 << 20, 1 << 40)?;
+        range("sessions.active_max", self.sessions.active_max, 1, 10_000_000)?;
+        range("sessions.queue_max", self.sessions.queue_max, 1, 10_000)?;
+        let inference = &self.inference;
+        range("inference.batch_tokens_max", inference.batch_tokens_max, 512, 1 << 20)?;
+        range("inference.queue_tokens_max", inference.queue_tokens_max, inference.batch_tokens_max, 1 << 24)?;
+        range("inference.queue_requests_max", inference.queue_requests_max, 1, 1 << 20)?;
+        range("limits.turns_in_flight_max", self.limits.turns_in_flight_max, 1, 1 << 20)?;
+        if self.peer.tls.is_none() {
+            let listen = self.peer.listen;
+            check(
+                listen.ip().is_loopback(),
+                "peer.tls",
+                format!("none, with peer.listen on {listen}"),
+                "certificates (ca, cert, key): only loopback goes without",
+            )?;
+        }
+        Ok(self)
+    }
+}
+
+fn check(ok: bool, field: &str, found: impl fmt::Display, expected: impl fmt::Display) -> Result<(), ConfigError> {
+    if ok {
+        return Ok(());
+    }
+    Err(ConfigError::Value { field: field.into(), found: found.to_string(), expected: expected.to_string() })
+}
+
+fn range<T: PartialOrd + fmt::Display>(field: &str, found: T, min: T, max: T) -> Result<(), ConfigError> {
+    check(found >= min && found <= max, field, &found, format!("{min} to {max}"))
+}

@@ -1,0 +1,91 @@
+//! The events of a conversation. A tracker is a pure fold over them.
+
+use crate::{Entity, Reply, ScoredIntent, Value};
+use serde::{Deserialize, Serialize};
+
+/// Something that happened in a conversation, in Rasa's vocabulary.
+///
+/// Append only: records of earlier versions are read by position, so variants and fields are added at the end only.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Event {
+    /// A conversation session began; slots may be carried over by `SlotSet`s behind it.
+    SessionStarted,
+    /// The user said something (`user`).
+    UserUttered {
+        /// The words.
+        text: String,
+        /// What was understood (after fallback).
+        intent: ScoredIntent,
+        /// The entities found.
+        entities: Vec<Entity>,
+        /// The channel's id of the message.
+        message_id: Option<String>,
+        /// The channel.
+        input_channel: Option<String>,
+        /// Whatever the channel added.
+        metadata: Value,
+    },
+    /// The assistant said something (`bot`).
+    BotUttered {
+        /// What.
+        reply: Reply,
+    },
+    /// An action was executed (`action`).
+    ActionExecuted {
+        /// Its name.
+        action: String,
+        /// The policy that chose it; none for what the engine does by itself.
+        policy: Option<String>,
+        /// The policy's confidence.
+        confidence: f32,
+    },
+    /// A slot changed (`slot`).
+    SlotSet {
+        /// Its name.
+        name: String,
+        /// Its value; `Null` unsets it.
+        value: Value,
+    },
+    /// All slots went back to their initial values (`reset_slots`).
+    SlotsReset,
+    /// The conversation began anew (`restart`).
+    Restarted,
+    /// A form became active, or none (`active_loop`).
+    ActiveLoopChanged {
+        /// The form's name.
+        name: Option<String>,
+    },
+    /// The form was interrupted by something else (`loop_interrupted`).
+    LoopInterrupted {
+        /// Whether it is.
+        interrupted: bool,
+    },
+    /// An action refused to run (`action_execution_rejected`).
+    ActionRejected {
+        /// Its name.
+        action: String,
+    },
+    /// An action asks for another one next (`followup`).
+    FollowupAction {
+        /// Its name.
+        action: String,
+    },
+    /// The last user turn is taken back (`rewind`).
+    UtteranceReverted,
+    /// The last action is taken back (`undo`).
+    ActionReverted,
+    /// Entities were added to the last utterance (`entities`).
+    EntitiesAdded {
+        /// Which.
+        entities: Vec<Entity>,
+    },
+    /// The assistant was told to be silent (`pause`).
+    Paused,
+    /// It may speak again (`resume`).
+    Resumed,
+    /// A human agent said something (`agent`).
+    AgentUttered {
+        /// The words.
+        text: String,
+    },
+}

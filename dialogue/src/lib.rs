@@ -1,0 +1,19 @@
+//! The pure core of Tertulia: the assistant format, what was understood of an utterance, the policies and the
+//! session state machine.
+//!
+//! Nothing here awaits, reads a clock, draws randomness or touches a file: time, chance, files and scores arrive as
+//! data, so that a turn replays to the same bytes. The other crates meet in [`ports`].
+
+pub mod command;
+pub mod event;
+pub mod ids;
+pub mod limits;
+pub mod ports;
+pub mod understanding;
+pub mod value;
+
+pub use command::{CommitOutcome, CommitTurn, Reply, ReplyButton, SessionSnapshot, TurnRecord};
+pub use event::Event;
+pub use ids::{IdempotencyKey, NodeId, ReleaseId, SessionId, ShardId, TimestampMs, Zone};
+pub use understanding::{EncodedUtterance, Entity, NluExample, ScoredIntent, Understanding};
+pub use value::Value;

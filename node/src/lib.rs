@@ -1,0 +1,1 @@
+//! The binary tertulia: command line, HTTP, gRPC and telemetry; it wires the others together.

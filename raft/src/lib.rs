@@ -1,0 +1,1 @@
+//! The sharded, replicated log and the state machine of sessions.
