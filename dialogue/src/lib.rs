@@ -4,11 +4,16 @@
 //! Nothing here awaits, reads a clock, draws randomness or touches a file: time, chance, files and scores arrive as
 //! data, so that a turn replays to the same bytes. The other crates meet in [`ports`].
 
+pub mod check;
 pub mod command;
+pub mod engine;
 pub mod event;
+pub mod format;
 pub mod ids;
 pub mod limits;
 pub mod ports;
+mod rasa_json;
+pub mod tracker;
 pub mod understanding;
 pub mod value;
 

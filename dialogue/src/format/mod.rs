@@ -1,0 +1,17 @@
+//! The assistant format: Rasa's open-source YAML (format 3.1, as of Rasa 3.6), read strictly.
+
+mod assistant;
+mod config;
+mod domain;
+mod load;
+mod source;
+mod story;
+
+pub use assistant::{Assistant, Loaded, LookupTable, NamedRegex};
+pub use config::{Config, FallbackConfig, MemoizationConfig, RulePolicyConfig};
+pub use domain::{
+    Domain, EntityType, Form, Intent, Mapping, MappingCondition, MappingSource, SessionConfig, Slot, SlotKind,
+    Variation,
+};
+pub use source::{Diagnostic, Place, SourceFile};
+pub use story::{StepEntity, Story, StoryStep, TestStory, UserStep};

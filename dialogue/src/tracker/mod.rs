@@ -1,0 +1,276 @@
+//! `Tracker`: what is known of a conversation, as a pure fold over its events.
+//!
+//! The folding rules are Rasa's (`DialogueStateTracker.applied_events` and the events' `apply_to`, Rasa 3.6): a revert
+//! replays what is left, and the repeated runs of a form on its happy path count as one for the policies.
+
+mod history;
+mod state;
+
+pub(crate) use history::Applied;
+pub(crate) use state::{SHOULD_NOT_BE_SET, SlotFeature, State, UserState};
+
+use crate::{
+    Entity, Event, Understanding, Value,
+    format::{Assistant, Domain},
+};
+use history::History;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// The action that ends a turn.
+pub const ACTION_LISTEN: &str = "action_listen";
+/// The slot that names what a form asks for.
+pub const REQUESTED_SLOT: &str = "requested_slot";
+/// The policy name of a rule's prediction that no story knows of; such turns are hidden from the memoization.
+pub(crate) const RULE_ONLY: &str = "RulePolicy (rule only)";
+
+/// The active form.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ActiveLoop {
+    /// Its name.
+    pub name: String,
+    /// Was it interrupted by something else just now?
+    pub is_interrupted: bool,
+    /// Did it refuse the last message?
+    pub rejected: bool,
+    /// The message that activated it.
+    pub trigger: Option<Understanding>,
+}
+
+/// What is known of a conversation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tracker {
+    domain: Arc<Domain>,
+    slots: BTreeMap<String, Value>,
+    touched: BTreeSet<String>,
+    latest: Option<Understanding>,
+    latest_action: Option<String>,
+    active_loop: Option<ActiveLoop>,
+    followup: Option<String>,
+    paused: bool,
+    events: Vec<Event>,
+    history: History,
+}
+
+impl Tracker {
+    /// A conversation in which nothing has happened.
+    pub fn new(assistant: &Assistant) -> Self {
+        Self::of_domain(Arc::clone(&assistant.domain))
+    }
+
+    pub(crate) fn of_domain(domain: Arc<Domain>) -> Self {
+        let slots = initial_slots(&domain);
+        Tracker {
+            domain,
+            slots,
+            touched: BTreeSet::new(),
+            latest: None,
+            latest_action: None,
+            active_loop: None,
+            followup: Some(ACTION_LISTEN.into()),
+            paused: false,
+            events: Vec::new(),
+            history: History::default(),
+        }
+    }
+
+    /// The conversation in which these events happened.
+    pub fn replay<'a>(assistant: &Assistant, events: impl IntoIterator<Item = &'a Event>) -> Self {
+        let mut tracker = Self::new(assistant);
+        for event in events {
+            tracker.apply(event);
+        }
+        tracker
+    }
+
+    /// Takes up one more event.
+    pub fn apply(&mut self, event: &Event) {
+        match event {
+            // A context begins: what was before it no longer counts, for the policies or for anybody.
+            Event::SessionStarted | Event::Restarted => {
+                self.events.clear();
+                self.events.push(event.clone());
+                self.history.clear();
+                self.reset();
+                if matches!(event, Event::Restarted) {
+                    self.followup = Some("action_session_start".into());
+                }
+            }
+            Event::UtteranceReverted => {
+                self.events.push(event.clone());
+                self.history.undo_user_utterance();
+                self.replay_applied();
+            }
+            Event::ActionReverted => {
+                self.events.push(event.clone());
+                self.history.undo_action();
+                self.replay_applied();
+            }
+            _ => {
+                self.record(event);
+                self.events.push(event.clone());
+                self.change(event);
+            }
+        }
+    }
+
+    /// The value of a slot; `Null` for one that the domain does not have.
+    pub fn slot(&self, name: &str) -> &Value {
+        static NULL: Value = Value::Null;
+        self.slots.get(name).unwrap_or(&NULL)
+    }
+    /// All slots, by name.
+    pub fn slots(&self) -> &BTreeMap<String, Value> {
+        &self.slots
+    }
+    /// The active form.
+    pub fn active_loop(&self) -> Option<&ActiveLoop> {
+        self.active_loop.as_ref()
+    }
+    /// The slot that the form asks for.
+    pub fn requested_slot(&self) -> Option<&str> {
+        self.slot(REQUESTED_SLOT).as_text()
+    }
+    /// What was understood of the last message.
+    pub fn latest_understanding(&self) -> Option<&Understanding> {
+        self.latest.as_ref()
+    }
+    /// The last action that was executed.
+    pub fn latest_action(&self) -> Option<&str> {
+        self.latest_action.as_deref()
+    }
+    /// What an action asked for as the next one.
+    pub fn followup(&self) -> Option<&str> {
+        self.followup.as_deref()
+    }
+    /// Is the assistant told to be silent?
+    pub fn paused(&self) -> bool {
+        self.paused
+    }
+    /// The events since the context began.
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    pub(crate) fn domain(&self) -> &Arc<Domain> {
+        &self.domain
+    }
+    pub(crate) fn history(&self) -> &[Applied] {
+        self.history.applied()
+    }
+    pub(crate) fn clear_followup(&mut self) {
+        self.followup = None;
+    }
+    pub(crate) fn active_loop_name(&self) -> Option<&str> {
+        self.active_loop.as_ref().map(|l| l.name.as_str())
+    }
+    /// The values of the last message's entities of a type; role and group must agree exactly.
+    pub(crate) fn latest_entities(&self, entity: &str, role: Option<&str>, group: Option<&str>) -> Vec<&Entity> {
+        let entities = self.latest.iter().flat_map(|u| &u.entities);
+        entities.filter(|e| e.entity == entity && e.role.as_deref() == role && e.group.as_deref() == group).collect()
+    }
+
+    /// Puts the event into the history that the policies see.
+    fn record(&mut self, event: &Event) {
+        if let Event::ActionExecuted { action, .. } = event {
+            let is_loop = self.domain.forms.contains_key(action);
+            if is_loop && self.history.repeats_happy_path(action) {
+                self.history.collapse_loop(action);
+                return;
+            }
+            let state = self.state(false);
+            let rule_state = self.state(true);
+            let sticky = self.followup.is_some() || self.latest_action() == self.active_loop_name();
+            self.history.push(event.clone(), Some(history::Before { state, rule_state, sticky }));
+        } else {
+            self.history.push(event.clone(), None);
+        }
+    }
+
+    fn change(&mut self, event: &Event) {
+        match event {
+            Event::UserUttered { text, intent, entities, .. } => {
+                self.latest = Some(Understanding {
+                    text: text.clone(),
+                    intent: intent.clone(),
+                    ranking: vec![intent.clone()],
+                    entities: entities.clone(),
+                });
+                self.followup = None;
+            }
+            Event::ActionExecuted { action, .. } => {
+                if let Some(active) = &mut self.active_loop {
+                    active.is_interrupted = false;
+                    active.rejected &= active.name != *action;
+                }
+                self.latest_action = Some(action.clone());
+                self.followup = None;
+            }
+            Event::SlotSet { name, value } => {
+                if let Some(slot) = self.slots.get_mut(name) {
+                    *slot = value.clone();
+                    self.touched.insert(name.clone());
+                }
+            }
+            Event::SlotsReset => {
+                self.slots = initial_slots(&self.domain);
+                self.touched.clear();
+            }
+            Event::ActiveLoopChanged { name } => {
+                self.active_loop = name.as_ref().map(|name| ActiveLoop {
+                    name: name.clone(),
+                    is_interrupted: false,
+                    rejected: false,
+                    trigger: self.latest.clone(),
+                });
+            }
+            Event::LoopInterrupted { interrupted } => {
+                if let Some(active) = &mut self.active_loop {
+                    active.is_interrupted = *interrupted;
+                }
+            }
+            Event::ActionRejected { action } => {
+                if let Some(active) = &mut self.active_loop {
+                    active.rejected |= active.name == *action;
+                }
+            }
+            Event::FollowupAction { action } => self.followup = Some(action.clone()),
+            Event::EntitiesAdded { entities } => {
+                if let Some(latest) = &mut self.latest {
+                    latest
+                        .entities
+                        .extend(entities.iter().filter(|e| !latest.entities.contains(e)).cloned().collect::<Vec<_>>());
+                }
+            }
+            Event::Paused => self.paused = true,
+            Event::Resumed => self.paused = false,
+            Event::BotUttered { .. } | Event::AgentUttered { .. } => {}
+            Event::SessionStarted | Event::Restarted | Event::UtteranceReverted | Event::ActionReverted => {
+                unreachable!("handled by apply")
+            }
+        }
+    }
+
+    fn reset(&mut self) {
+        self.slots = initial_slots(&self.domain);
+        self.touched.clear();
+        self.latest = None;
+        self.latest_action = None;
+        self.active_loop = None;
+        self.paused = false;
+        self.followup = Some(ACTION_LISTEN.into());
+    }
+
+    fn replay_applied(&mut self) {
+        self.reset();
+        for applied in self.history.applied().to_vec() {
+            self.change(&applied.event);
+        }
+    }
+}
+
+fn initial_slots(domain: &Domain) -> BTreeMap<String, Value> {
+    domain.slots.iter().map(|(name, slot)| (name.clone(), slot.initial.clone())).collect()
+}
