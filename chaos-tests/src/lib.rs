@@ -1,1 +1,18 @@
 //! Drills on real processes, the load generator and the checker of histories.
+//!
+//! The checker is pure: a [`history::History`] goes in, a [`checker::Verdict`] comes out. Everything around it drives
+//! real `tertulia` processes through their HTTP interface, as a client would.
+
+pub mod binary;
+pub mod checker;
+pub mod client;
+pub mod cluster;
+pub mod drill;
+pub mod history;
+pub mod limits;
+pub mod load;
+pub mod pauses;
+pub mod report;
+pub mod script;
+pub mod stopwatch;
+pub mod violation;

@@ -1,0 +1,47 @@
+//! Every bound of the drills and of the load generator, by name.
+
+use std::time::Duration;
+
+/// Most attempts that one load run records for the checker; the run ends there.
+pub const ATTEMPTS_RECORDED_MAX: usize = 2_000_000;
+/// Most clients of one load run.
+pub const CLIENTS_MAX: usize = 4_096;
+/// Longest load run.
+pub const LOAD_DURATION_MAX: Duration = Duration::from_secs(3_600);
+/// Turns after which a shared session gives way to a fresh one, so that no context grows without end.
+pub const TURNS_PER_SHARED_SESSION: u64 = 128;
+/// First pause before an attempt is repeated on the next node.
+pub const BACKOFF_FIRST: Duration = Duration::from_millis(10);
+/// Longest pause before an attempt is repeated on the next node.
+pub const BACKOFF_MAX: Duration = Duration::from_millis(400);
+/// Longest wait that a `Retry-After` can ask of a client.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(1);
+/// Turns asked for in one page of `/events`.
+pub const EVENTS_PAGE: usize = 100;
+/// Most pages read of one session.
+pub const EVENTS_PAGES_MAX: usize = 10_000;
+/// Reads in flight at once while the final log is collected.
+pub const READS_IN_FLIGHT: usize = 8;
+/// Longest time for one linearizable read, with its repetitions.
+pub const READ_DEADLINE: Duration = Duration::from_secs(30);
+/// Longest response body that is read, in bytes.
+pub const BODY_BYTES_MAX: usize = 4 << 20;
+/// Longest line of a text script, in bytes.
+pub const SCRIPT_LINE_BYTES_MAX: usize = 16 * 1024;
+/// Latencies above this are counted as this, in microseconds.
+pub const LATENCY_US_MAX: u64 = 300_000_000;
+/// How long a fresh cluster may take until every node is ready.
+pub const READY_DEADLINE: Duration = Duration::from_secs(120);
+/// How long a node may take from SIGTERM to its end.
+pub const STOP_DEADLINE: Duration = Duration::from_secs(20);
+/// Pause between two looks at something that is waited for.
+pub const POLL_PAUSE: Duration = Duration::from_millis(25);
+/// Bytes shown of a node's log when something failed.
+pub const LOG_TAIL_BYTES: u64 = 6_000;
+/// Violations that are kept and named; more are only counted.
+pub const VIOLATIONS_NAMED_MAX: usize = 200;
+/// Tries to find free ports and start on them.
+pub const START_TRIES: usize = 3;
+/// Ports for nodes are drawn from here: below the range from which the system takes ports for outgoing connections, so that
+/// a node that is down does not find its port taken by a client of another.
+pub const PORTS: std::ops::Range<u16> = 10_240..32_000;

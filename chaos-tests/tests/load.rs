@@ -1,0 +1,179 @@
+//! The load generator against a small service in this process: a correct one that loses answers on the way, and broken
+//! ones. The broken ones must be found out by the checker, the correct one must not.
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tertulia_chaos_tests::checker::{Verdict, check};
+use tertulia_chaos_tests::client::{Client, Protocol};
+use tertulia_chaos_tests::drill::read_views;
+use tertulia_chaos_tests::history::History;
+use tertulia_chaos_tests::load::{Load, LoadOptions, LoadOutcome};
+use tertulia_chaos_tests::stopwatch::Stopwatch;
+use tertulia_chaos_tests::violation::Kind;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Bug {
+    None,
+    /// Every retry is a new turn.
+    IgnoreKey,
+    /// Some turns are answered and forgotten.
+    ForgetSome,
+    /// Answers a replay with other replies than were recorded.
+    ReplayWrongly,
+}
+
+struct Service {
+    bug: Bug,
+    /// Every so many requests the answer is lost behind the commit.
+    lose_every: usize,
+    requests: usize,
+    sessions: BTreeMap<String, Vec<Value>>,
+    said_hi: usize,
+}
+
+type Shared = Arc<Mutex<Service>>;
+
+async fn turn(
+    State(service): State<Shared>,
+    Path(session): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Response {
+    let key = headers["Idempotency-Key"].to_str().unwrap().to_owned();
+    let mut service = service.lock().unwrap();
+    service.requests += 1;
+    let (bug, request) = (service.bug, service.requests);
+    service.said_hi += usize::from(body["text"].as_str().unwrap().starts_with("hi"));
+    let turns = service.sessions.entry(session.clone()).or_default();
+    let known = turns.iter().find(|t| t["key"] == key.as_str() && bug != Bug::IgnoreKey).cloned();
+    let replayed = known.is_some();
+    let mut record = known.unwrap_or_else(|| {
+        let replies = json!([{"text": format!("turn {}", turns.len() + 1), "image": null, "buttons": []}]);
+        let record = json!({"seq": turns.len() + 1, "key": key, "text": body["text"], "replies": replies});
+        if !(bug == Bug::ForgetSome && request % 10 == 0) {
+            turns.push(record.clone());
+        }
+        record
+    });
+    if replayed && bug == Bug::ReplayWrongly {
+        record["replies"] = json!([]);
+    }
+    if service.lose_every > 0 && request % service.lose_every == 0 {
+        return (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "0")]).into_response();
+    }
+    record["session"] = json!(session);
+    record["replayed"] = json!(replayed);
+    record["served_by"] = json!({"node": 1, "zone": "a", "shard": 0});
+    Json(record).into_response()
+}
+
+async fn events(
+    State(service): State<Shared>,
+    Path(session): Path<String>,
+    Query(page): Query<HashMap<String, usize>>,
+) -> Json<Value> {
+    let service = service.lock().unwrap();
+    let turns = service.sessions.get(&session).cloned().unwrap_or_default();
+    let turns: Vec<Value> = turns.into_iter().skip(page["after_seq"]).take(page["limit"]).collect();
+    Json(json!({"session": session, "turns": turns}))
+}
+
+async fn webhook(State(service): State<Shared>, Json(body): Json<Value>) -> Json<Value> {
+    service.lock().unwrap().requests += 1;
+    Json(json!([{"recipient_id": body["sender"], "text": "Hey!"}]))
+}
+
+async fn serve(bug: Bug, lose_every: usize) -> (String, Shared) {
+    let service = Arc::new(Mutex::new(Service { bug, lose_every, requests: 0, sessions: BTreeMap::new(), said_hi: 0 }));
+    let router = Router::new()
+        .route("/v1/sessions/{id}/turns", post(turn))
+        .route("/v1/sessions/{id}/events", get(events))
+        .route("/webhooks/rest/webhook", post(webhook))
+        .with_state(service.clone());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, service)
+}
+
+/// 400 turns of 8 clients in 6 shared sessions, a fifth of them sent twice; then the verdict.
+async fn run(bug: Bug, lose_every: usize) -> (LoadOutcome, Verdict) {
+    let (url, _service) = serve(bug, lose_every).await;
+    // Twice the same service: a second "node".
+    let options = LoadOptions {
+        turns: Some(400),
+        sessions: 6,
+        resend: 0.2,
+        record: true,
+        ..LoadOptions::new(vec![url.clone(), url.clone()], "run")
+    };
+    let outcome = Load::start(options, Stopwatch::start()).unwrap().finish().await.unwrap();
+    let client = Client::new(Protocol::Tertulia, Duration::from_secs(5)).unwrap();
+    let views = read_views(&client, &[url], &outcome.attempts).await.unwrap();
+    let verdict = check(&History { attempts: outcome.attempts.clone(), views });
+    (outcome, verdict)
+}
+
+#[tokio::test]
+async fn a_correct_service_that_loses_answers_passes() {
+    let (outcome, verdict) = run(Bug::None, 7).await;
+    assert!(verdict.holds(), "{verdict}");
+    // Every turn was acknowledged once, whatever was lost on the way, and both kinds of repetition took place.
+    assert_eq!((outcome.report.turns, outcome.report.errors), (400, 0));
+    assert_eq!(verdict.acknowledged, 400);
+    assert_eq!(verdict.logged, 400);
+    assert!(outcome.report.retries > 0 && outcome.report.resends > 0 && verdict.replayed > 0, "{}", outcome.report);
+    assert_eq!(outcome.acknowledged_ns.len(), 400);
+}
+
+#[tokio::test]
+async fn a_service_that_ignores_keys_is_found_out() {
+    let (_, verdict) = run(Bug::IgnoreKey, 0).await;
+    assert!(verdict.count(Kind::Doubled) > 0, "{verdict}");
+}
+
+#[tokio::test]
+async fn a_service_that_forgets_is_found_out() {
+    let (_, verdict) = run(Bug::ForgetSome, 0).await;
+    assert!(verdict.count(Kind::Lost) > 0, "{verdict}");
+}
+
+#[tokio::test]
+async fn a_service_that_replays_something_else_is_found_out() {
+    let (_, verdict) = run(Bug::ReplayWrongly, 0).await;
+    assert!(verdict.count(Kind::Doubled) > 0, "{verdict}");
+}
+
+#[tokio::test]
+async fn a_turn_is_given_up_when_its_time_is_over_and_counted() {
+    let options = LoadOptions {
+        clients: 2,
+        turns: Some(4),
+        give_up_after: Duration::from_millis(30),
+        record: true,
+        // Nobody listens on port 1.
+        ..LoadOptions::new(vec!["http://127.0.0.1:1".into()], "run")
+    };
+    let outcome = Load::start(options, Stopwatch::start()).unwrap().finish().await.unwrap();
+    assert_eq!((outcome.report.turns, outcome.report.errors), (0, 4));
+    let verdict = check(&History { attempts: outcome.attempts, views: vec![] });
+    assert_eq!((verdict.acknowledged, verdict.unknown), (0, 0), "a refused connection is no unknown outcome");
+}
+
+#[tokio::test]
+async fn the_same_clients_speak_the_rest_channel() {
+    let (url, service) = serve(Bug::None, 0).await;
+    let options =
+        LoadOptions { turns: Some(40), protocol: Protocol::Rasa, cold: true, ..LoadOptions::new(vec![url], "run") };
+    let outcome = Load::start(options, Stopwatch::start()).unwrap().finish().await.unwrap();
+    assert_eq!((outcome.report.turns, outcome.report.silent), (40, 0));
+    assert_eq!(service.lock().unwrap().requests, 40);
+    assert!(outcome.attempts.is_empty(), "nothing is kept unless the run records");
+}
