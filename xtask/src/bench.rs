@@ -1,0 +1,182 @@
+//! Runs a bench of another crate, prints its rows as a table and draws its plot.
+//!
+//! A bench is a binary that takes `--out FILE` and `--small` and writes [`Results`] there.
+
+use crate::{plot, shell};
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+/// A bench: its name, the packages to build in release mode, the binary and its first arguments.
+struct Bench {
+    name: &'static str,
+    about: &'static str,
+    packages: &'static [&'static str],
+    binary: &'static str,
+    arguments: &'static [&'static str],
+}
+
+const DRILLS: &[&str] = &["tertulia-node", "tertulia-chaos-tests"];
+const BENCHES: &[Bench] = &[
+    Bench {
+        name: "turns",
+        about: "turns per second and latencies at 1, 8 and 32 clients on three nodes, cold and warm",
+        packages: DRILLS,
+        binary: "tertulia-bench",
+        arguments: &["turns"],
+    },
+    Bench {
+        name: "kill-leader",
+        about: "20 rounds of kill -9 on the leading process under load, with the checker's verdict and the pauses",
+        packages: DRILLS,
+        binary: "tertulia-bench",
+        arguments: &["kill-leader"],
+    },
+    Bench {
+        name: "fsync",
+        about: "calls of fdatasync, counted by strace, against the node's own count of barriers and the turns committed",
+        packages: DRILLS,
+        binary: "tertulia-bench",
+        arguments: &["fsync"],
+    },
+];
+
+/// What a bench leaves behind.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Results {
+    /// The table.
+    pub rows: Vec<Row>,
+    /// The plots.
+    #[serde(default)]
+    pub plots: Vec<Plot>,
+}
+
+/// One figure, with the peer's where there is one.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Row {
+    name: String,
+    unit: String,
+    ours: f64,
+    peer: Option<f64>,
+    ratio: Option<f64>,
+    ratio_min: Option<f64>,
+    ratio_max: Option<f64>,
+    rounds: usize,
+}
+
+/// Lines over one axis.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Plot {
+    /// What it shows.
+    pub title: String,
+    /// The horizontal axis.
+    pub x: String,
+    /// The vertical axis.
+    pub y: String,
+    /// The lines.
+    pub series: Vec<Series>,
+}
+
+/// One line of a plot.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Series {
+    /// Its name.
+    pub name: String,
+    /// Its points, from left to right.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// Runs the bench `name`.
+pub fn run(name: Option<&str>, small: bool, arguments: &[String]) -> Result<()> {
+    let list = || BENCHES.iter().map(|b| format!("  {:<12} {}", b.name, b.about)).collect::<Vec<_>>().join("\n");
+    let Some(name) = name else {
+        println!("cargo xtask bench NAME [--small]\n{}", list());
+        return Ok(());
+    };
+    let Some(bench) = BENCHES.iter().find(|b| b.name == name) else {
+        bail!("there is no bench {name:?}; there are\n{}", list());
+    };
+    let mut build = shell::cargo(&["build", "--release", "--locked"]);
+    build.args(bench.packages.iter().flat_map(|package| ["--package", package]));
+    shell::run(build)?;
+    let target = shell::target_folder()?;
+    let folder = target.join("bench");
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let json = folder.join(format!("{name}.json"));
+    let mut command = shell::command(target.join("release").join(bench.binary), bench.arguments);
+    command.arg("--out").arg(&json).args(small.then_some("--small")).args(arguments);
+    // The bench may find a promise broken and say so by its status: its table is shown all the same.
+    drop(std::fs::remove_file(&json));
+    let outcome = shell::run(command);
+    let Ok(text) = std::fs::read_to_string(&json) else {
+        return outcome.and_then(|()| bail!("the bench left no {}", json.display()));
+    };
+    let results: Results = serde_json::from_str(&text).with_context(|| format!("{} is no result", json.display()))?;
+    print!("{}", table(&results.rows));
+    println!("{}", json.display());
+    if !results.plots.is_empty() {
+        let svg = folder.join(format!("{name}.svg"));
+        plot::draw(&results.plots, &svg)?;
+        println!("{}", svg.display());
+    }
+    outcome
+}
+
+fn table(rows: &[Row]) -> String {
+    let number = |n: f64| match n.abs() {
+        n if n >= 100.0 => format!("{:.0}", n.copysign(1.0)),
+        n if n >= 10.0 => format!("{n:.1}"),
+        n => format!("{n:.2}"),
+    };
+    let maybe = |n: Option<f64>| n.map_or_else(|| "-".to_owned(), number);
+    let mut lines = vec![["", "unit", "ours", "peer", "ratio", "min", "max", "rounds"].map(str::to_owned)];
+    lines.extend(rows.iter().map(|r| {
+        [
+            r.name.clone(),
+            r.unit.clone(),
+            number(r.ours),
+            maybe(r.peer),
+            maybe(r.ratio),
+            maybe(r.ratio_min),
+            maybe(r.ratio_max),
+            r.rounds.to_string(),
+        ]
+    }));
+    let width = |column: usize| lines.iter().map(|l| l[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; 8] = std::array::from_fn(width);
+    let mut text = String::new();
+    for line in &lines {
+        let cells = line.iter().zip(widths).enumerate().map(|(i, (cell, width))| match i {
+            0 | 1 => format!("{cell:<width$}"),
+            _ => format!("{cell:>width$}"),
+        });
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_aligns_its_columns() {
+        let row = |name: &str, ours, peer: Option<f64>| Row {
+            name: name.into(),
+            unit: "1/s".into(),
+            ours,
+            peer,
+            ratio: peer.map(|p| ours / p),
+            ratio_min: None,
+            ratio_max: None,
+            rounds: 3,
+        };
+        let text = table(&[row("one client", 1234.5, Some(100.0)), row("32", 9.5, None)]);
+        assert_eq!(
+            text,
+            "            unit  ours  peer  ratio  min  max  rounds\n\
+             one client  1/s   1234   100   12.3    -    -       3\n\
+             32          1/s   9.50     -      -    -    -       3\n"
+        );
+    }
+}

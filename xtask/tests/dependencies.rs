@@ -1,0 +1,101 @@
+//! Dependencies point one way: {dialogue, cluster-config} ← {raft, actors, shaders} ← node.
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What each member may name among the members, in any kind of dependency.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("tertulia-dialogue", &[]),
+    ("tertulia-cluster-config", &[]),
+    ("tertulia-raft", &["tertulia-dialogue", "tertulia-cluster-config"]),
+    ("tertulia-actors", &["tertulia-dialogue", "tertulia-cluster-config"]),
+    ("tertulia-shaders", &["tertulia-dialogue", "tertulia-cluster-config"]),
+    (
+        "tertulia-node",
+        &["tertulia-dialogue", "tertulia-cluster-config", "tertulia-raft", "tertulia-actors", "tertulia-shaders"],
+    ),
+    // It drives processes from outside: what it would link, it could not kill.
+    ("tertulia-chaos-tests", &["tertulia-dialogue", "tertulia-cluster-config"]),
+    ("tertulia-xtask", &[]),
+];
+
+/// Crates that one member alone may name.
+const KEPT: &[(&str, &str)] = &[
+    ("sled", "tertulia-raft"),
+    ("openraft", "tertulia-raft"),
+    ("bincode", "tertulia-raft"),
+    ("wgpu", "tertulia-shaders"),
+    ("ractor", "tertulia-actors"),
+];
+
+/// What a pure core cannot be: asynchronous, random, or tied to a clock or the network.
+const NOT_IN_DIALOGUE: &[&str] =
+    &["tokio", "futures", "rand", "getrandom", "reqwest", "hyper", "mio", "chrono", "time"];
+
+fn metadata() -> Metadata {
+    MetadataCommand::new()
+        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
+        .other_options(["--locked".to_owned()])
+        .exec()
+        .expect("cargo metadata describes the workspace")
+}
+
+#[test]
+fn members_know_only_what_lies_below_them() {
+    let metadata = metadata();
+    let allowed: BTreeMap<&str, &[&str]> = ALLOWED.iter().copied().collect();
+    let members: BTreeSet<String> = metadata.workspace_packages().iter().map(|p| p.name.to_string()).collect();
+    let listed: BTreeSet<String> = allowed.keys().map(|name| (*name).to_owned()).collect();
+    assert_eq!(members, listed, "every member has its line in ALLOWED");
+    for package in metadata.workspace_packages() {
+        for dependency in &package.dependencies {
+            // A member may name itself, to switch on a feature for its own tests.
+            let wrong = members.contains(&dependency.name)
+                && dependency.name != package.name.as_str()
+                && !allowed[package.name.as_str()].contains(&dependency.name.as_str());
+            assert!(!wrong, "{} must not know {}", package.name, dependency.name);
+        }
+    }
+}
+
+#[test]
+fn each_store_and_each_device_has_one_owner() {
+    for package in metadata().workspace_packages() {
+        for dependency in &package.dependencies {
+            for (kept, owner) in KEPT {
+                let wrong = dependency.name == *kept && package.name.as_str() != *owner;
+                assert!(!wrong, "{} must not name {kept}: it is {owner}'s", package.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn owners_name_what_they_own() {
+    // So that a crate that is dropped or renamed does not leave an empty rule behind.
+    let metadata = metadata();
+    for (kept, owner) in KEPT {
+        let package = metadata.workspace_packages().into_iter().find(|p| p.name.as_str() == *owner).expect("a member");
+        assert!(package.dependencies.iter().any(|d| d.name == *kept), "{owner} does not name {kept}");
+    }
+}
+
+#[test]
+fn the_core_pulls_in_nothing_that_awaits_draws_or_tells_the_time() {
+    let metadata = metadata();
+    let resolve = metadata.resolve.as_ref().expect("the metadata is resolved");
+    let by_id: BTreeMap<_, _> = resolve.nodes.iter().map(|n| (&n.id, n)).collect();
+    let names: BTreeMap<_, _> = metadata.packages.iter().map(|p| (&p.id, p.name.as_str())).collect();
+    let core = metadata.packages.iter().find(|p| p.name.as_str() == "tertulia-dialogue").expect("a member");
+    let mut seen = BTreeSet::new();
+    let mut ahead = vec![&core.id];
+    while let Some(id) = ahead.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        assert!(!NOT_IN_DIALOGUE.contains(&names[id]), "dialogue pulls in {}", names[id]);
+        let normal = by_id[id].deps.iter().filter(|d| d.dep_kinds.iter().any(|k| k.kind == DependencyKind::Normal));
+        ahead.extend(normal.map(|d| &d.pkg));
+    }
+    assert!(seen.len() > 3, "the walk went somewhere");
+}
