@@ -3,6 +3,7 @@
 //! The checker is pure: a [`history::History`] goes in, a [`checker::Verdict`] comes out. Everything around it drives
 //! real `tertulia` processes through their HTTP interface, as a client would.
 
+pub mod bench;
 pub mod binary;
 pub mod checker;
 pub mod client;
@@ -12,6 +13,7 @@ pub mod history;
 pub mod limits;
 pub mod load;
 pub mod pauses;
+pub mod peer;
 pub mod report;
 pub mod script;
 pub mod stopwatch;

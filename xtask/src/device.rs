@@ -40,9 +40,9 @@ fn apt(arguments: &[&str]) -> std::process::Command {
 }
 
 fn driver_is_there() -> bool {
-    let any = |folder: &&str| Path::new(folder).read_dir().is_ok_and(|mut files| files.next().is_some());
+    let any = |folder: &str| Path::new(folder).read_dir().is_ok_and(|mut files| files.next().is_some());
     std::env::var_os("VK_DRIVER_FILES").or(std::env::var_os("VK_ICD_FILENAMES")).is_some()
-        || DRIVER_FOLDERS.iter().any(|folder| any(&folder))
+        || DRIVER_FOLDERS.iter().any(|folder| any(folder))
 }
 
 fn is_root() -> bool {

@@ -1,0 +1,24 @@
+//! The drill on three real processes: whoever leads is killed under load, three times; every promise must hold.
+
+mod common;
+
+use tertulia_chaos_tests::drill::{DrillOptions, kill_leader};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_or_doubled_when_the_leading_process_is_killed() {
+    let _turn = common::turn().await;
+    let Some(mut cluster) = common::moodbot_cluster(&[]).await else { return };
+    let rounds = std::env::var("TERTULIA_DRILL_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(3);
+    let report = kill_leader(&mut cluster, &DrillOptions::rounds(rounds)).await.unwrap();
+    println!("{}", report.load);
+    println!("{}", report.verdict);
+    for round in &report.rounds {
+        println!("{round:?}");
+    }
+    assert!(report.verdict.holds(), "{}\n{}", report.verdict, cluster.log_tails());
+    // The run must have been one: turns before, during and after the kills, repetitions and resends.
+    assert_eq!(report.rounds.len(), rounds);
+    assert!(report.rounds.iter().all(|r| r.led > 0), "a process that leads nothing was killed: {:?}", report.rounds);
+    assert_eq!(report.load.errors, 0, "a turn was given up: {}", report.load);
+    assert!(report.load.resends > 0 && report.verdict.replayed > 0, "{}", report.load);
+}
