@@ -1,0 +1,171 @@
+//! `Encoder`: from text to token states and sentence embeddings, on the device that the options name.
+
+use crate::{
+    budget::MemoryBudget,
+    cpu::{CpuEncoder, Threads},
+    error::ModelError,
+    hidden::Hidden,
+    limits,
+    model::{BertConfig, Weights},
+    packed::PackedBatch,
+};
+use cluster_config::{Device, InferenceOptions};
+use dialogue::{EncodedUtterance, ports::ScoreError};
+use std::{fmt, path::Path, sync::Arc};
+use tokenizers::{Tokenizer, TruncationParams};
+
+/// Names an encoder by what it computes.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct EncoderId {
+    /// Its folder's name.
+    pub name: String,
+    /// SHA-256 of its weights, hexadecimal.
+    pub weights_sha256: String,
+}
+
+impl fmt::Display for EncoderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (weights {})", self.name, self.weights_sha256.get(..12).unwrap_or(&self.weights_sha256))
+    }
+}
+
+/// The path that computes.
+enum Backend {
+    Cpu(CpuEncoder),
+}
+
+struct Inner {
+    id: EncoderId,
+    config: BertConfig,
+    tokenizer: Tokenizer,
+    backend: Backend,
+    budget: MemoryBudget,
+    batch_tokens_max: usize,
+}
+
+/// A loaded encoder. Cloning is cheap and shares the weights.
+#[derive(Clone)]
+pub struct Encoder(Arc<Inner>);
+
+impl fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Encoder").field(&self.describe()).finish()
+    }
+}
+
+impl Encoder {
+    /// Loads `model.safetensors`, `tokenizer.json` and `config.json` from a folder onto the device of the options.
+    ///
+    /// An error names the file and, where there is one, the tensor or field with what was found and expected.
+    pub fn load(dir: &Path, options: &InferenceOptions) -> Result<Self, ModelError> {
+        let config = BertConfig::load(&dir.join("config.json"))?;
+        let tokenizer = load_tokenizer(&dir.join("tokenizer.json"), &config)?;
+        let budget = MemoryBudget::new(options.memory_budget_bytes);
+        let weights = Weights::load(&dir.join("model.safetensors"), &config, &budget)?;
+        let name = dir.file_name().map_or_else(|| "encoder".into(), |n| n.to_string_lossy().into_owned());
+        let id = EncoderId { name, weights_sha256: weights.sha256.clone() };
+        let backend = backend(&config, weights, options, &budget)?;
+        let batch_tokens_max = options.batch_tokens_max.clamp(limits::UTTERANCE_TOKENS_MAX, limits::PASS_TOKENS_MAX);
+        Ok(Self(Arc::new(Inner { id, config, tokenizer, backend, budget, batch_tokens_max })))
+    }
+
+    /// Tokenizes one text and puts the special tokens around it; at most 256 tokens, the rest is cut off.
+    pub fn encode(&self, text: &str) -> Result<EncodedUtterance, ScoreError> {
+        let encoding = self.0.tokenizer.encode(text, true).map_err(|e| ScoreError::Tokenize(e.to_string()))?;
+        let special = encoding.get_special_tokens_mask();
+        let offsets = encoding.get_offsets().iter().zip(special);
+        let offsets = offsets.map(|((a, b), s)| if *s == 1 { (0, 0) } else { (*a as u32, *b as u32) }).collect();
+        Ok(EncodedUtterance { text: text.to_owned(), token_ids: encoding.get_ids().to_vec(), offsets })
+    }
+
+    /// Runs utterances of [`Encoder::encode`], in passes of at most the options' `batch_tokens_max` tokens.
+    ///
+    /// The results stand in the order of the utterances, and none depends on its neighbours in the batch.
+    pub fn forward(&self, utterances: &[EncodedUtterance]) -> Result<Hidden, ScoreError> {
+        let mut hidden = Hidden::new(self.hidden_size());
+        for pass in self.passes(utterances) {
+            let packed = PackedBatch::new(pass, self.0.config.vocab_size);
+            let part = match &self.0.backend {
+                Backend::Cpu(cpu) => cpu.forward(&packed)?,
+            };
+            hidden.append(part);
+        }
+        Ok(hidden)
+    }
+
+    /// Cuts a batch where the next utterance would exceed the tokens of one pass.
+    fn passes<'a>(&self, mut rest: &'a [EncodedUtterance]) -> Vec<&'a [EncodedUtterance]> {
+        let mut passes = Vec::new();
+        while !rest.is_empty() {
+            let mut tokens = 0;
+            let fits = |u: &&EncodedUtterance| {
+                tokens += u.token_ids.len();
+                tokens <= self.0.batch_tokens_max
+            };
+            let (pass, behind) = rest.split_at(rest.iter().take_while(fits).count().max(1));
+            passes.push(pass);
+            rest = behind;
+        }
+        passes
+    }
+
+    /// Width of a token's state.
+    pub fn hidden_size(&self) -> usize {
+        self.0.config.hidden_size
+    }
+
+    /// Its name and the hash of its weights.
+    pub fn id(&self) -> &EncoderId {
+        &self.0.id
+    }
+
+    /// Most tokens of one pass.
+    pub fn batch_tokens_max(&self) -> usize {
+        self.0.batch_tokens_max
+    }
+
+    /// The ledger of its memory.
+    pub fn budget(&self) -> &MemoryBudget {
+        &self.0.budget
+    }
+
+    /// For people: the model, the device and the path.
+    pub fn describe(&self) -> String {
+        let device = match &self.0.backend {
+            Backend::Cpu(cpu) => match cpu.threads().count() {
+                1 => "CPU path, 1 thread".to_owned(),
+                n => format!("CPU path, {n} threads"),
+            },
+        };
+        format!("{} on {device}, f32", self.0.id.name)
+    }
+}
+
+fn backend(
+    config: &BertConfig,
+    weights: Weights,
+    options: &InferenceOptions,
+    budget: &MemoryBudget,
+) -> Result<Backend, ModelError> {
+    let _ = Device::Cpu;
+    let threads = Threads::new(options.cpu_threads)?;
+    Ok(Backend::Cpu(CpuEncoder::new(config.clone(), weights, threads, budget.clone())))
+}
+
+fn load_tokenizer(path: &Path, config: &BertConfig) -> Result<Tokenizer, ModelError> {
+    let broken = |message: String| ModelError::Broken { path: path.to_owned(), message };
+    let bytes = std::fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
+    let mut tokenizer =
+        Tokenizer::from_bytes(&bytes).map_err(|e| broken(format!("not a tokenizer description: {e}")))?;
+    let ids = tokenizer.get_vocab_size(true);
+    if ids > config.vocab_size {
+        return Err(broken(format!("{ids} token ids, the encoder has vectors for {}", config.vocab_size)));
+    }
+    let max_length = limits::UTTERANCE_TOKENS_MAX.min(config.max_position_embeddings);
+    // The file's own padding and truncation are for batches of one length; ours are packed.
+    tokenizer
+        .with_padding(None)
+        .with_truncation(Some(TruncationParams { max_length, ..TruncationParams::default() }))
+        .map_err(|e| broken(e.to_string()))?;
+    Ok(tokenizer)
+}

@@ -1,0 +1,49 @@
+//! Where the tests find the encoder.
+#![allow(dead_code, reason = "every test file uses a part of this")]
+
+use cluster_config::{Device, InferenceOptions};
+use std::path::{Path, PathBuf};
+use tertulia_shaders::Encoder;
+
+/// The folder of the encoder in the model cache; fails with the command that fetches it.
+pub fn model_dir() -> PathBuf {
+    let from = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let cache = from("TERTULIA_CACHE")
+        .or_else(|| from("XDG_CACHE_HOME").map(|c| c.join("tertulia")))
+        .or_else(|| from("HOME").map(|h| h.join(".cache/tertulia")))
+        .unwrap_or_default();
+    let dir = cache.join("models/all-minilm-l6-v2");
+    assert!(
+        dir.join("model.safetensors").is_file(),
+        "the encoder is not in {}: fetch it with `cargo run -- model pull` (or set TERTULIA_CACHE)",
+        dir.display()
+    );
+    dir
+}
+
+/// The CPU path on `threads` threads.
+pub fn cpu_options(threads: usize) -> InferenceOptions {
+    InferenceOptions { device: Device::Cpu, cpu_threads: threads, ..InferenceOptions::default() }
+}
+
+/// The encoder on the CPU path.
+pub fn cpu_encoder() -> Encoder {
+    Encoder::load(&model_dir(), &cpu_options(2)).expect("the encoder of the cache loads")
+}
+
+/// A file of `../shared`, where this checkout has one.
+pub fn shared(path: &str) -> Option<PathBuf> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(path);
+    if file.exists() {
+        return Some(file);
+    }
+    println!("did not run: {} is not there", file.display());
+    None
+}
+
+/// Cosine of the angle between two vectors.
+pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
