@@ -1,10 +1,15 @@
 //! Test stories: what an assistant is expected to do, against what it does.
 
+mod play;
+mod predict;
+
+pub use play::play_test_story;
+pub use predict::run_test_story;
+
 use crate::{
-    Understanding,
+    Understanding, Value,
     engine::Engine,
-    format::TestStory,
-    ports::{ActionCall, ActionError, ActionResult},
+    format::{Place, StepEntity, UserStep},
 };
 use std::fmt;
 
@@ -30,6 +35,18 @@ pub struct Mismatch {
     pub what: String,
 }
 
+impl Mismatch {
+    fn at(place: &Place, what: String) -> Self {
+        Mismatch { path: place.path.clone(), line: place.line, what }
+    }
+}
+
+impl TestReport {
+    fn of(name: &str, failures: Vec<Mismatch>) -> Self {
+        TestReport { name: name.to_owned(), passed: failures.is_empty(), failures }
+    }
+}
+
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at {}:{}", self.what, self.path, self.line)
@@ -43,22 +60,94 @@ impl fmt::Display for TestReport {
     }
 }
 
-/// Runs a test story as `rasa test` does: the story itself is the conversation, no action is executed, and before each
-/// of its actions the engine is asked which one it would take. `parse` is what the model makes of a text, after
-/// [`Engine::understand`].
-pub fn run_test_story(engine: &Engine, story: &TestStory, parse: &dyn Fn(&str) -> Understanding) -> TestReport {
-    let _ = (engine, parse);
-    unimplemented!("{} follows in the next commit", story.name)
+/// What the step's words are understood as: the message's own meaning, the model's, or, where the story gives no
+/// words, what the story says.
+fn hear(
+    engine: &Engine,
+    step: &UserStep,
+    parse: &dyn Fn(&str) -> Understanding,
+    failures: &mut Vec<Mismatch>,
+) -> Understanding {
+    let Some(text) = &step.text else { return as_told(step) };
+    let heard = match engine.shortcut(text) {
+        Some(Ok(heard)) => heard,
+        Some(Err(why)) => {
+            failures.push(Mismatch::at(&step.place, why));
+            return as_told(step);
+        }
+        None => parse(text),
+    };
+    if let Some(intent) = step.intent.as_ref().filter(|intent| **intent != heard.intent.name) {
+        let confidence = heard.intent.confidence;
+        let what =
+            format!("expected intent {intent}, predicted {} ({confidence:.2}) for {text:?}", shown(&heard.intent.name));
+        failures.push(Mismatch::at(&step.place, what));
+    }
+    let (missing, surplus) = entity_differences(step, &heard);
+    if !missing.is_empty() || !surplus.is_empty() {
+        let list = |names: Vec<String>| if names.is_empty() { "nothing".into() } else { names.join(", ") };
+        let what = format!("expected entities also {}, predicted instead {} in {text:?}", list(missing), list(surplus));
+        failures.push(Mismatch::at(&step.place, what));
+    }
+    heard
 }
 
-/// Plays a test story through real turns: forms ask and fill, responses are rendered, custom actions are answered by
-/// `act`. The actions of each turn are compared in order, slots and forms where the story names them.
-pub fn play_test_story(
-    engine: &Engine,
-    story: &TestStory,
-    parse: &dyn Fn(&str) -> Understanding,
-    act: &mut dyn FnMut(&ActionCall) -> Result<ActionResult, ActionError>,
-) -> TestReport {
-    let _ = (engine, parse, act);
-    unimplemented!("{} follows in the next commit", story.name)
+fn shown(name: &str) -> &str {
+    if name.is_empty() { "nothing" } else { name }
+}
+
+/// The story's entities that were not found, and those found that it does not name. Entities are compared where the
+/// story annotates any.
+fn entity_differences(step: &UserStep, heard: &Understanding) -> (Vec<String>, Vec<String>) {
+    if step.entities.is_empty() {
+        return (Vec::new(), Vec::new());
+    }
+    let told = |e: &StepEntity| {
+        let value = e.value.as_ref().map(|v| format!("={}", v.display())).unwrap_or_default();
+        format!("{}{value}", e.entity)
+    };
+    let same = |told: &StepEntity, found: &crate::Entity| {
+        told.entity == found.entity
+            && told.role == found.role
+            && told.group == found.group
+            && told.value.as_ref().is_none_or(|v| v.display().to_lowercase() == found.value.display().to_lowercase())
+    };
+    let missing = step.entities.iter().filter(|t| !heard.entities.iter().any(|f| same(t, f))).map(told).collect();
+    let surplus = heard.entities.iter().filter(|f| !step.entities.iter().any(|t| same(t, f)));
+    (missing, surplus.map(|f| format!("{}={}", f.entity, f.value.display())).collect())
+}
+
+/// A perfect understanding of a step.
+fn as_told(step: &UserStep) -> Understanding {
+    let intent = crate::ScoredIntent { name: step.intent.clone().unwrap_or_default(), confidence: 1.0 };
+    let mut heard = Understanding { text: step.text.clone().unwrap_or_default(), ..Understanding::default() };
+    heard.entities = step
+        .entities
+        .iter()
+        .map(|e| crate::Entity {
+            entity: e.entity.clone(),
+            value: e.value.clone().unwrap_or(Value::Null),
+            start: e.span.map_or(0, |s| s.0),
+            end: e.span.map_or(0, |s| s.1),
+            role: e.role.clone(),
+            group: e.group.clone(),
+            confidence: 1.0,
+            extractor: String::new(),
+        })
+        .collect();
+    heard.ranking = vec![intent.clone()];
+    heard.intent = intent;
+    heard
+}
+
+/// A perfect parse: each text of the test stories is understood as the story says; other texts are not understood.
+pub fn perfect_parse<'s>(tests: &'s [crate::format::TestStory]) -> impl Fn(&str) -> Understanding + 's {
+    move |text: &str| {
+        let steps = tests.iter().flat_map(|t| &t.steps).filter_map(|step| match step {
+            crate::format::StoryStep::User(user) => Some(user),
+            _ => None,
+        });
+        let mut told = steps.filter(|u| u.text.as_deref() == Some(text));
+        told.next().map(as_told).unwrap_or_else(|| Understanding { text: text.to_owned(), ..Understanding::default() })
+    }
 }

@@ -1,7 +1,18 @@
 //! The engine: what an assistant does with a message, as a pure state machine.
 
+mod compile;
+mod exec;
+mod forms;
+mod memoization;
+mod policy;
+mod respond;
+mod rules;
+mod shortcut;
+mod slots;
 mod turn;
+mod understand;
 
+pub(crate) use compile::{any_value, executed};
 pub use turn::{Step, TurnInput, TurnOutcome, TurnRun};
 
 use crate::{
@@ -9,21 +20,39 @@ use crate::{
     format::{Assistant, Diagnostic},
     tracker::Tracker,
 };
+use memoization::Memoization;
+use rules::RulePolicy;
 use std::sync::Arc;
+use understand::Extractors;
 
-/// A compiled assistant. Cheap to share (`Arc<Engine>`), immutable.
+/// A compiled assistant. Immutable; share it behind an `Arc`.
 #[derive(Debug)]
 pub struct Engine {
     assistant: Arc<Assistant>,
+    rules: RulePolicy,
+    memoization: Option<Memoization>,
+    extractors: Extractors,
 }
 
 impl Engine {
     /// Compiles rules and stories.
     ///
     /// # Errors
-    /// Rules and stories that contradict one another or hold what this engine does not run.
+    /// Rules and stories that contradict one another, checkpoints that nothing leads to, policies that are missing.
     pub fn new(assistant: Assistant) -> Result<Engine, Vec<Diagnostic>> {
-        Ok(Engine { assistant: Arc::new(assistant) })
+        let whole = |field: &str, message: String| {
+            vec![Diagnostic { path: "config.yml".into(), line: 0, column: 0, field: field.into(), message }]
+        };
+        let needs_rules = !assistant.rules.is_empty() || !assistant.domain.forms.is_empty();
+        if needs_rules && assistant.config.rules.is_none() {
+            let message = "there are rules or forms, but the list lacks RulePolicy; add `- name: RulePolicy`";
+            return Err(whole("policies", message.into()));
+        }
+        let extractors = Extractors::compile(&assistant).map_err(|message| whole("nlu", message))?;
+        let training = compile::unfold(&assistant.domain, &assistant.rules, &assistant.stories)?;
+        let rules = RulePolicy::compile(&assistant.domain, &training)?;
+        let memoization = assistant.config.memoization.map(|c| Memoization::compile(c, &assistant.domain, &training));
+        Ok(Engine { assistant: Arc::new(assistant), rules, memoization, extractors })
     }
     /// The assistant.
     pub fn assistant(&self) -> &Assistant {
@@ -32,18 +61,16 @@ impl Engine {
     /// Understands `/intent{"entity": "value"}` without a model; `None` for all other messages.
     ///
     /// # Errors
-    /// What is wrong with the message.
+    /// A sentence that says what is wrong with the message.
     pub fn shortcut(&self, text: &str) -> Option<Result<Understanding, String>> {
-        let _ = text;
-        unimplemented!("follows in the next commit")
+        shortcut::read(&self.assistant.domain, text)
     }
     /// Completes a model's understanding: regular expressions, lookup tables, synonyms, unknown intents, fallback.
     pub fn understand(&self, raw: Understanding) -> Understanding {
-        raw
+        understand::complete(&self.assistant, &self.extractors, raw)
     }
     /// Begins a turn. The tracker is left as it is; [`TurnOutcome::events`] are what to apply to it.
     pub fn begin(&self, tracker: &Tracker, input: TurnInput) -> TurnRun<'_> {
-        let _ = (tracker, input);
-        unimplemented!("follows in the next commit")
+        TurnRun::new(self, tracker.clone(), input)
     }
 }

@@ -7,6 +7,8 @@ mod load;
 mod source;
 mod story;
 
+pub(crate) use load::{BUILT_IN_ACTIONS, DEFAULT_INTENTS, did_you_mean};
+
 pub use assistant::{Assistant, Loaded, LookupTable, NamedRegex};
 pub use config::{Config, FallbackConfig, MemoizationConfig, RulePolicyConfig};
 pub use domain::{
@@ -15,3 +17,6 @@ pub use domain::{
 };
 pub use source::{Diagnostic, Place, SourceFile};
 pub use story::{StepEntity, Story, StoryStep, TestStory, UserStep};
+
+/// The action that is taken when no policy knows better.
+pub(crate) const DEFAULT_FALLBACK: &str = "action_default_fallback";

@@ -15,10 +15,8 @@ pub(crate) struct Applied {
 /// What the policies saw before an action.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Before {
-    /// With all slots.
+    /// The state.
     pub state: State,
-    /// With only the slots that were set: what rules are compiled from.
-    pub rule_state: State,
     /// Does the turn stay hidden, or shown, as the one before it was?
     pub sticky: bool,
 }

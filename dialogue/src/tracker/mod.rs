@@ -7,7 +7,7 @@ mod history;
 mod state;
 
 pub(crate) use history::Applied;
-pub(crate) use state::{SHOULD_NOT_BE_SET, SlotFeature, State, UserState};
+pub(crate) use state::{SHOULD_NOT_BE_SET, SlotFeature, State};
 
 use crate::{
     Entity, Event, Understanding, Value,
@@ -52,6 +52,8 @@ pub struct Tracker {
     paused: bool,
     events: Vec<Event>,
     history: History,
+    /// Rules are compiled from what they set, not from initial values.
+    only_touched: bool,
 }
 
 impl Tracker {
@@ -73,7 +75,13 @@ impl Tracker {
             paused: false,
             events: Vec::new(),
             history: History::default(),
+            only_touched: false,
         }
+    }
+
+    /// A tracker that rules are compiled from: its states hold only what the rule itself set.
+    pub(crate) fn of_rule(domain: Arc<Domain>) -> Self {
+        Tracker { only_touched: true, ..Self::of_domain(domain) }
     }
 
     /// The conversation in which these events happened.
@@ -164,7 +172,7 @@ impl Tracker {
         self.followup = None;
     }
     pub(crate) fn active_loop_name(&self) -> Option<&str> {
-        self.active_loop.as_ref().map(|l| l.name.as_str())
+        self.active_loop.as_ref().map(|l| l.name.as_str()).filter(|name| *name != SHOULD_NOT_BE_SET)
     }
     /// The values of the last message's entities of a type; role and group must agree exactly.
     pub(crate) fn latest_entities(&self, entity: &str, role: Option<&str>, group: Option<&str>) -> Vec<&Entity> {
@@ -180,13 +188,16 @@ impl Tracker {
                 self.history.collapse_loop(action);
                 return;
             }
-            let state = self.state(false);
-            let rule_state = self.state(true);
-            let sticky = self.followup.is_some() || self.latest_action() == self.active_loop_name();
-            self.history.push(event.clone(), Some(history::Before { state, rule_state, sticky }));
+            let before = history::Before { state: self.state(), sticky: self.is_sticky() };
+            self.history.push(event.clone(), Some(before));
         } else {
             self.history.push(event.clone(), None);
         }
+    }
+
+    /// Does what comes now stay hidden, or shown, as the turn before it was?
+    pub(crate) fn is_sticky(&self) -> bool {
+        self.followup.is_some() || self.latest_action() == self.active_loop_name()
     }
 
     fn change(&mut self, event: &Event) {

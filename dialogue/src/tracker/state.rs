@@ -39,8 +39,8 @@ pub(crate) enum SlotFeature {
 }
 
 impl Tracker {
-    /// What the policies see now. `only_touched` leaves out slots that still have their initial value.
-    pub(crate) fn state(&self, only_touched: bool) -> State {
+    /// What the policies see now.
+    pub(crate) fn state(&self) -> State {
         let mut state = State::default();
         let mut added: Vec<&crate::Entity> = Vec::new();
         // After a form's happy path the message that it began with is what counts: the rest was folded away.
@@ -60,14 +60,14 @@ impl Tracker {
             }
         }
         for (name, slot) in &self.domain.slots {
-            if !slot.influences || (only_touched && !self.touched.contains(name)) {
+            if !slot.influences || (self.only_touched && !self.touched.contains(name)) {
                 continue;
             }
             if let Some(feature) = feature(slot, self.slot(name)) {
                 state.slots.insert(name.clone(), feature);
             }
         }
-        state.active_loop = self.active_loop_name().map(str::to_owned);
+        state.active_loop = self.active_loop().map(|l| l.name.clone());
         state
     }
 

@@ -1,0 +1,138 @@
+//! `Exec`: runs one action. It is a pure function of the tracker and of the results of the custom actions that it
+//! needed so far; where one is missing it says which, and it is run again once the result is there.
+
+use super::{TurnInput, compile::executed, respond};
+use crate::{
+    Event, Reply, Value,
+    format::DEFAULT_FALLBACK,
+    ports::{ActionError, ActionResult},
+    tracker::{ACTION_LISTEN, Tracker},
+};
+use std::collections::BTreeMap;
+
+/// Why an action did not come to its end.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Stop {
+    /// This custom action must run first, on this tracker.
+    Need { action: String, tracker: Box<Tracker> },
+    /// It refused to run.
+    Rejected,
+    /// It failed; the words are for operators.
+    Failed(String),
+}
+
+/// See the module.
+pub(super) struct Exec<'a> {
+    pub input: &'a TurnInput,
+    /// The results so far, in the order in which they were asked for.
+    pub results: &'a [Result<ActionResult, ActionError>],
+    /// How many of them were used.
+    pub used: usize,
+    /// How many replies the turn has.
+    pub replies: usize,
+}
+
+impl Exec<'_> {
+    /// Runs an action and answers its events.
+    pub(super) fn run(&mut self, action: &str, tracker: &Tracker) -> Result<Vec<Event>, Stop> {
+        let domain = tracker.domain();
+        if domain.forms.contains_key(action) {
+            return self.form(action, tracker);
+        }
+        // An assistant may replace any built-in action by a custom one of the same name.
+        if domain.actions.contains_key(action) && !domain.responses.contains_key(action) {
+            return self.call(action, tracker);
+        }
+        let mut events = Vec::new();
+        match action {
+            ACTION_LISTEN | "action_unlikely_intent" | "action_extract_slots" => {}
+            "action_restart" => {
+                events.extend(self.say("utter_restart", tracker));
+                events.push(Event::Restarted);
+            }
+            "action_session_start" => events = session_start(tracker),
+            DEFAULT_FALLBACK => {
+                events.extend(self.say("utter_default", tracker));
+                events.push(Event::UtteranceReverted);
+            }
+            "action_back" => {
+                events.extend(self.say("utter_back", tracker));
+                events.extend([Event::UtteranceReverted, Event::UtteranceReverted]);
+            }
+            "action_deactivate_loop" => {
+                let requested = Event::SlotSet { name: crate::tracker::REQUESTED_SLOT.into(), value: Value::Null };
+                events.extend([Event::ActiveLoopChanged { name: None }, requested]);
+            }
+            response if domain.responses.contains_key(response) => events.extend(self.say(response, tracker)),
+            unknown => return Err(Stop::Failed(format!("there is no action `{unknown}`"))),
+        }
+        Ok(events)
+    }
+
+    /// Says a response, if the domain has it.
+    pub(super) fn say(&mut self, response: &str, tracker: &Tracker) -> Option<Event> {
+        self.render(response, tracker, &BTreeMap::new()).map(|reply| Event::BotUttered { reply })
+    }
+
+    fn render(&mut self, response: &str, tracker: &Tracker, extra: &BTreeMap<String, Value>) -> Option<Reply> {
+        let channel = self.input.input_channel.as_deref();
+        let reply = respond::render(tracker, response, channel, extra, self.input.seed, self.replies)?;
+        self.replies += 1;
+        Some(reply)
+    }
+
+    /// Calls a custom action: its messages first, then its events, as in Rasa.
+    pub(super) fn call(&mut self, action: &str, tracker: &Tracker) -> Result<Vec<Event>, Stop> {
+        let Some(result) = self.results.get(self.used) else {
+            return Err(Stop::Need { action: action.to_owned(), tracker: Box::new(tracker.clone()) });
+        };
+        self.used += 1;
+        let result = match result {
+            Ok(result) => result,
+            Err(ActionError::Rejected { .. }) => return Err(Stop::Rejected),
+            Err(failed @ ActionError::Failed { .. }) => return Err(Stop::Failed(failed.to_string())),
+        };
+        let mut events = Vec::new();
+        for reply in &result.replies {
+            events.push(Event::BotUttered { reply: self.reply_of_action(action, reply, tracker)? });
+        }
+        events.extend(result.events.iter().cloned());
+        Ok(events)
+    }
+
+    /// A reply that names a response is rendered; what else it holds is added, and a map under `custom` gives values.
+    fn reply_of_action(&mut self, action: &str, reply: &Reply, tracker: &Tracker) -> Result<Reply, Stop> {
+        let Some(response) = &reply.response else {
+            self.replies += 1;
+            return Ok(reply.clone());
+        };
+        let none = BTreeMap::new();
+        let extra = match &reply.custom {
+            Some(Value::Map(map)) => map,
+            _ => &none,
+        };
+        let Some(mut out) = self.render(response, tracker, extra) else {
+            return Err(Stop::Failed(format!("action {action} names the response `{response}`, which does not exist")));
+        };
+        out.text = reply.text.clone().or(out.text);
+        out.image = reply.image.clone().or(out.image);
+        out.attachment = reply.attachment.clone().or(out.attachment);
+        out.buttons.extend(reply.buttons.iter().cloned());
+        Ok(out)
+    }
+}
+
+/// The events that begin a session: slots are carried over if the domain says so.
+fn session_start(tracker: &Tracker) -> Vec<Event> {
+    let domain = tracker.domain();
+    let mut events = vec![Event::SessionStarted];
+    if domain.session.carry_over_slots {
+        for (name, value) in tracker.slots() {
+            if domain.slots.get(name).is_some_and(|slot| slot.initial != *value) {
+                events.push(Event::SlotSet { name: name.clone(), value: value.clone() });
+            }
+        }
+    }
+    events.push(executed(ACTION_LISTEN));
+    events
+}

@@ -1,0 +1,77 @@
+//! Which action comes next: the policies together, by Rasa's priorities.
+
+use super::Engine;
+use crate::{
+    Event,
+    format::BUILT_IN_ACTIONS,
+    tracker::{ACTION_LISTEN, RULE_ONLY, Tracker},
+};
+
+/// What comes next, and who says so.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Prediction {
+    pub action: String,
+    pub policy: Option<String>,
+    pub confidence: f32,
+    /// The form must be told that it was interrupted.
+    pub interrupted: bool,
+}
+
+impl Prediction {
+    fn of(action: &str, policy: Option<&str>, confidence: f32) -> Self {
+        Prediction { action: action.to_owned(), policy: policy.map(str::to_owned), confidence, interrupted: false }
+    }
+    /// The event of its execution.
+    pub(crate) fn event(&self) -> Event {
+        Event::ActionExecuted { action: self.action.clone(), policy: self.policy.clone(), confidence: self.confidence }
+    }
+}
+
+impl Engine {
+    pub(crate) fn knows_action(&self, name: &str) -> bool {
+        let domain = &self.assistant.domain;
+        domain.actions.contains_key(name)
+            || domain.responses.contains_key(name)
+            || domain.forms.contains_key(name)
+            || BUILT_IN_ACTIONS.contains(&name)
+    }
+
+    /// The next action.
+    pub(crate) fn predict(&self, tracker: &Tracker) -> Prediction {
+        // What an action asked for comes next, whatever the policies think; an unknown one is passed over.
+        if let Some(action) = tracker.followup().filter(|a| self.knows_action(a)) {
+            return Prediction::of(action, None, 1.0);
+        }
+        // An action that just refused to run is not asked again.
+        let refused = tracker.events().iter().rev().find_map(|e| match e {
+            Event::ActionRejected { action } => Some(Some(action.as_str())),
+            Event::ActionExecuted { .. } => Some(None),
+            _ => None,
+        });
+        let refused = refused.flatten();
+        let may = |action: &str| refused != Some(action);
+        let config = &self.assistant.config;
+        let said =
+            if config.rules.is_some() { self.rules.predict(tracker) } else { super::rules::RulePrediction::default() };
+        let policy = if said.rule_only { RULE_ONLY } else { "RulePolicy" };
+        if let Some(action) = said.action.as_deref().filter(|a| may(a)) {
+            return Prediction { interrupted: said.interrupted, ..Prediction::of(action, Some(policy), 1.0) };
+        }
+        if let Some(memoization) = &self.memoization
+            && let Some(action) = memoization.predict(tracker, &self.rules).filter(|a| may(a))
+        {
+            let name = if memoization.is_augmented() { "AugmentedMemoizationPolicy" } else { "MemoizationPolicy" };
+            return Prediction { interrupted: said.interrupted, ..Prediction::of(action, Some(name), 1.0) };
+        }
+        match &config.rules {
+            Some(rules) if rules.enable_fallback && may(&rules.core_fallback_action) => {
+                let confidence = rules.core_fallback_threshold;
+                Prediction {
+                    interrupted: said.interrupted,
+                    ..Prediction::of(&rules.core_fallback_action, Some("RulePolicy"), confidence)
+                }
+            }
+            _ => Prediction::of(ACTION_LISTEN, None, 0.0),
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! The rule policy: rules, forms on their happy path, the intents that always mean an action, the core fallback.
+//!
+//! Behaviour as of Rasa 3.6's `RulePolicy`: a rule is a stretch of states; the longest one that the end of the
+//! conversation satisfies wins.
+
+use super::compile::{ANYTHING, Example, Training};
+use crate::{
+    Event,
+    format::{Diagnostic, Domain},
+    tracker::{ACTION_LISTEN, SHOULD_NOT_BE_SET, SlotFeature, State, Tracker},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// A compiled rule.
+#[derive(Debug)]
+struct Rule {
+    /// The states that the conversation must end with, oldest first.
+    states: Vec<State>,
+    action: String,
+    /// The length of Rasa's textual key: the longest wins.
+    key_len: usize,
+    /// The rules of the assistant that it came from.
+    names: BTreeSet<String>,
+}
+
+/// What the states inside a form tell about leaving and resuming it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unhappy {
+    /// The form runs again after something else: it must not read the message as an answer.
+    LoopWasInterrupted,
+    /// Something else than the form comes next.
+    DoNotPredictLoop,
+}
+
+/// Why a prediction was made.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Source {
+    DefaultIntent(String),
+    Loop(String),
+    LoopListen(String),
+    Rule(usize),
+}
+
+/// What the rule policy says.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct RulePrediction {
+    /// The action, if a rule says one.
+    pub action: Option<String>,
+    /// It follows from the form alone, so no other policy is asked.
+    pub of_loop: bool,
+    /// The form must be told that it was interrupted.
+    pub interrupted: bool,
+    /// No story knows of this: the turn is hidden from the memoization.
+    pub rule_only: bool,
+    source: Option<Source>,
+}
+
+/// The compiled policy.
+#[derive(Debug, Default)]
+pub(super) struct RulePolicy {
+    rules: Vec<Rule>,
+    unhappy: Vec<(Vec<State>, Unhappy)>,
+    used_in_stories: BTreeSet<Source>,
+    /// Slots and forms that no story mentions.
+    pub rule_only_slots: BTreeSet<String>,
+    /// See above.
+    pub rule_only_loops: BTreeSet<String>,
+}
+
+/// The intents that mean an action wherever they are said.
+const DEFAULT_INTENTS: [(&str, &str); 3] =
+    [("restart", "action_restart"), ("back", "action_back"), ("session_start", "action_session_start")];
+
+impl RulePolicy {
+    /// Compiles rules and checks them and the stories against one another.
+    pub(super) fn compile(domain: &Arc<Domain>, training: &[Training]) -> Result<RulePolicy, Vec<Diagnostic>> {
+        let mut policy = RulePolicy::default();
+        let mut found: BTreeMap<Vec<State>, Option<Rule>> = BTreeMap::new();
+        let mut order: Vec<Vec<State>> = Vec::new();
+        let mut unhappy: BTreeMap<Vec<State>, Unhappy> = BTreeMap::new();
+        let mut seen = [(BTreeSet::new(), BTreeSet::new()), (BTreeSet::new(), BTreeSet::new())];
+        for item in training {
+            for example in item.examples(domain) {
+                let (slots, loops) = &mut seen[usize::from(item.is_rule)];
+                if let Some(last) = example.states.last() {
+                    slots.extend(last.slots.keys().cloned());
+                    loops.extend(last.active_loop.iter().filter(|l| *l != SHOULD_NOT_BE_SET).cloned());
+                }
+                learn_unhappy(&example, &mut unhappy);
+                if item.is_rule {
+                    learn_rule(&item.story.name, example, &mut found, &mut order);
+                }
+            }
+        }
+        let [(story_slots, story_loops), (rule_slots, rule_loops)] = seen;
+        policy.rule_only_slots = rule_slots.difference(&story_slots).cloned().collect();
+        policy.rule_only_loops = rule_loops.difference(&story_loops).cloned().collect();
+        policy.unhappy = unhappy.into_iter().collect();
+        let rules = order.iter().filter_map(|key| found.remove(key).flatten());
+        policy.rules = rules.filter(|rule| rule.action != ANYTHING).collect();
+        let errors = policy.check(domain, training);
+        if errors.is_empty() { Ok(policy) } else { Err(errors) }
+    }
+
+    /// Runs the policy over what it was compiled from: a prediction that differs is a contradiction.
+    fn check(&mut self, domain: &Arc<Domain>, training: &[Training]) -> Vec<Diagnostic> {
+        let mut errors: Vec<Diagnostic> = Vec::new();
+        let mut dropped: BTreeSet<usize> = BTreeSet::new();
+        for item in training {
+            let mut tracker = item.tracker(domain);
+            let mut unpredictable = true;
+            for event in &item.events {
+                let Event::ActionExecuted { action: gold, .. } = event else {
+                    tracker.apply(event);
+                    continue;
+                };
+                if gold == ANYTHING || unpredictable {
+                    unpredictable = gold == ANYTHING;
+                    tracker.apply(event);
+                    continue;
+                }
+                let mut said = self.predict(&tracker);
+                let active = tracker.active_loop_name().map(str::to_owned);
+                if let (Some(form), true) = (&active, said.action != Some(gold.clone()) && said.action == active) {
+                    // Inside a form something else is expected: there the form refused the message.
+                    tracker.apply(&Event::ActionRejected { action: form.clone() });
+                    said = self.predict(&tracker);
+                }
+                match (&said.action, &said.source) {
+                    (Some(action), Some(source)) if action == gold => {
+                        if !item.is_rule {
+                            self.used_in_stories.insert(source.clone());
+                        }
+                    }
+                    (None, _) if !item.is_rule => {}
+                    // A rule that begins with an action says what follows it; a story may know better.
+                    (Some(action), Some(Source::Rule(index)))
+                        if !item.is_rule && action == ACTION_LISTEN && self.rules[*index].states.len() == 1 =>
+                    {
+                        dropped.insert(*index);
+                    }
+                    _ => errors.extend(self.contradiction(item, gold, &said)),
+                }
+                tracker.apply(event);
+            }
+        }
+        // Unused from here on, but its number stays: sources refer to it.
+        for index in dropped {
+            self.rules[index].states.clear();
+        }
+        errors.dedup();
+        errors
+    }
+
+    fn contradiction(&self, item: &Training, gold: &str, said: &RulePrediction) -> Option<Diagnostic> {
+        let kind = if item.is_rule { "rule" } else { "story" };
+        let who = match &said.source {
+            Some(Source::Rule(index)) => {
+                let others: Vec<_> = self.rules[*index].names.iter().filter(|n| **n != item.story.name).collect();
+                let names: Vec<String> = others.iter().map(|n| format!("`{n}`")).collect();
+                let names = if names.is_empty() { format!("`{}` itself", item.story.name) } else { names.join(", ") };
+                format!("contradicts the rule {names}")
+            }
+            Some(Source::DefaultIntent(intent)) => format!("contradicts the built-in meaning of the intent `{intent}`"),
+            Some(Source::Loop(form) | Source::LoopListen(form)) => {
+                format!("contradicts the active form `{form}`; say `active_loop: null` where it ends")
+            }
+            None => "contradicts another rule that begins in the same way".to_owned(),
+        };
+        let predicted = said.action.as_deref().map(|a| format!(", which says `{a}`")).unwrap_or_default();
+        let message = format!("the action `{gold}` in the {kind} `{}` {who}{predicted}", item.story.name);
+        Some(Diagnostic::at(&item.story.place, &item.story.name, message))
+    }
+
+    /// What to do next.
+    pub(super) fn predict(&self, tracker: &Tracker) -> RulePrediction {
+        let mut said = self.by_default_intent(tracker);
+        if said.action.is_none() {
+            said = self.by_loop(tracker);
+        }
+        if said.action.is_none() {
+            said = self.by_rules(tracker);
+        }
+        said.rule_only = said.source.as_ref().is_some_and(|source| !self.used_in_stories.contains(source));
+        said
+    }
+
+    fn by_default_intent(&self, tracker: &Tracker) -> RulePrediction {
+        if tracker.latest_action() != Some(ACTION_LISTEN) {
+            return RulePrediction::default();
+        }
+        let intent = tracker.latest_understanding().map(|u| u.intent.name.as_str());
+        match DEFAULT_INTENTS.iter().find(|(name, _)| Some(*name) == intent) {
+            Some((name, action)) => RulePrediction {
+                action: Some((*action).to_owned()),
+                source: Some(Source::DefaultIntent((*name).to_owned())),
+                ..RulePrediction::default()
+            },
+            None => RulePrediction::default(),
+        }
+    }
+
+    fn by_loop(&self, tracker: &Tracker) -> RulePrediction {
+        let (Some(active), Some(form)) = (tracker.active_loop(), tracker.active_loop_name()) else {
+            return RulePrediction::default();
+        };
+        if active.rejected || tracker.latest_action().is_none() {
+            return RulePrediction::default();
+        }
+        let ran = tracker.latest_action() == Some(form);
+        let (action, source) = if ran {
+            (ACTION_LISTEN, Source::LoopListen(form.to_owned()))
+        } else {
+            (form, Source::Loop(form.to_owned()))
+        };
+        RulePrediction {
+            action: Some(action.to_owned()),
+            of_loop: true,
+            source: Some(source),
+            ..RulePrediction::default()
+        }
+    }
+
+    fn by_rules(&self, tracker: &Tracker) -> RulePrediction {
+        let longest = self.rules.iter().map(|r| r.states.len()).max().unwrap_or(0).max(2);
+        let states = recent_states(tracker, longest);
+        let mut best: Option<usize> = None;
+        for (index, rule) in self.rules.iter().enumerate() {
+            let longer = best.is_none_or(|b| rule.key_len > self.rules[b].key_len);
+            if longer && !rule.states.is_empty() && ends_with(&states, &rule.states) {
+                best = Some(index);
+            }
+        }
+        let mut said = RulePrediction {
+            action: best.map(|b| self.rules[b].action.clone()),
+            source: best.map(Source::Rule),
+            ..RulePrediction::default()
+        };
+        if let Some(form) = tracker.active_loop_name() {
+            let told = |what: Unhappy| self.unhappy.iter().any(|(key, u)| *u == what && ends_with(&states, key));
+            let general_listen = best.is_some_and(|b| {
+                let rule = &self.rules[b];
+                let last = rule.states.last().and_then(|s| s.active_loop.as_deref());
+                rule.action == ACTION_LISTEN && last.is_none_or(|l| l == SHOULD_NOT_BE_SET)
+            });
+            if general_listen {
+                if !told(Unhappy::DoNotPredictLoop) {
+                    said.action = Some(form.to_owned());
+                    return said;
+                }
+                said.action = None;
+                said.source = None;
+            }
+            said.interrupted = told(Unhappy::LoopWasInterrupted);
+        }
+        said
+    }
+}
+
+/// The last `count` states of a conversation, oldest first; the one at the very start has no previous action.
+fn recent_states(tracker: &Tracker, count: usize) -> Vec<State> {
+    let earlier = tracker.history().iter().rev().filter_map(|a| a.before.as_ref().map(|b| b.state.clone()));
+    let mut states: Vec<State> = earlier.take(count).collect();
+    states.reverse();
+    states.push(tracker.state());
+    states
+}
+
+fn learn_rule(
+    name: &str,
+    example: Example,
+    found: &mut BTreeMap<Vec<State>, Option<Rule>>,
+    order: &mut Vec<Vec<State>>,
+) {
+    let Some(states) = behind_anything(example.states) else { return };
+    match found.get_mut(&states) {
+        Some(Some(rule)) if rule.action == example.action => drop(rule.names.insert(name.to_owned())),
+        // Two rules that say different things at the same moment: neither counts, and the check reports them.
+        Some(other) => *other = None,
+        None => {
+            let key_len = 2 + states.iter().map(|s| s.key_len() + 2).sum::<usize>();
+            order.push(states.clone());
+            let names = BTreeSet::from([name.to_owned()]);
+            found.insert(states.clone(), Some(Rule { states, action: example.action, key_len, names }));
+        }
+    }
+}
+
+/// The states behind the last `...`; `None` if there are none.
+fn behind_anything(mut states: Vec<State>) -> Option<Vec<State>> {
+    let anything = |s: &State| s.prev_action.as_deref() == Some(ANYTHING);
+    if let Some(at) = states.iter().rposition(anything) {
+        states.drain(..=at);
+    }
+    (!states.is_empty()).then_some(states)
+}
+
+fn learn_unhappy(example: &Example, unhappy: &mut BTreeMap<Vec<State>, Unhappy>) {
+    let Some((last, earlier)) = example.states.split_last() else { return };
+    let Some(form) = last.active_loop.as_deref().filter(|l| *l != SHOULD_NOT_BE_SET) else { return };
+    let mut key = Vec::new();
+    if let Some(prev_action) = earlier.last().and_then(|s| s.prev_action.clone()) {
+        key.push(State { prev_action: Some(prev_action), ..State::default() });
+    }
+    key.push(last.clone());
+    let Some(key) = behind_anything(key) else { return };
+    let listened = last.prev_action.as_deref() == Some(ACTION_LISTEN);
+    if listened && example.action == form {
+        unhappy.insert(key, Unhappy::LoopWasInterrupted);
+    } else if !listened && example.action != form {
+        unhappy.insert(key, Unhappy::DoNotPredictLoop);
+    }
+}
+
+/// Does the conversation end with these states?
+fn ends_with(conversation: &[State], rule: &[State]) -> bool {
+    let mut pairs = conversation.iter().rev().zip(rule.iter().rev());
+    // A rule that is longer than the conversation would have to match its very start, which has no previous action.
+    rule.len() <= conversation.len()
+        && pairs.all(|(now, rule)| match (&now.prev_action, &rule.prev_action) {
+            (None, None) => true,
+            (Some(_), Some(_)) => satisfies(now, rule),
+            _ => false,
+        })
+}
+
+fn satisfies(now: &State, rule: &State) -> bool {
+    let user = rule.user.as_ref().is_none_or(|wanted| {
+        now.user.as_ref().is_some_and(|user| {
+            (wanted.intent.is_empty() || user.intent == wanted.intent)
+                && (wanted.entities.is_empty() || user.entities == wanted.entities)
+        })
+    });
+    let slots = rule.slots.iter().all(|(name, wanted)| match (wanted, now.slots.get(name)) {
+        (SlotFeature::NotSet, found) => matches!(found, None | Some(SlotFeature::NotSet)),
+        (wanted, found) => found == Some(wanted),
+    });
+    let active_loop = match rule.active_loop.as_deref() {
+        None => true,
+        Some(SHOULD_NOT_BE_SET) => now.active_loop.as_deref().is_none_or(|l| l == SHOULD_NOT_BE_SET),
+        wanted => now.active_loop.as_deref() == wanted,
+    };
+    user && slots && active_loop && now.prev_action == rule.prev_action
+}

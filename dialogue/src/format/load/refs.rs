@@ -1,0 +1,241 @@
+//! Checks that every intent, entity, slot, form, response and action that is named somewhere exists.
+
+use super::{Gathered, cx::Cx, cx::did_you_mean};
+use crate::{
+    Value,
+    format::{Domain, MappingSource, Place, SlotKind, Story, StoryStep, UserStep},
+};
+
+/// Intents that need no declaration.
+pub(crate) const DEFAULT_INTENTS: [&str; 5] = ["nlu_fallback", "out_of_scope", "restart", "back", "session_start"];
+/// Actions that the engine brings along.
+pub(crate) const BUILT_IN_ACTIONS: [&str; 8] = [
+    "action_listen",
+    "action_restart",
+    "action_session_start",
+    "action_default_fallback",
+    "action_deactivate_loop",
+    "action_back",
+    "action_unlikely_intent",
+    "action_extract_slots",
+];
+/// Rasa's built-in actions that this engine does not have, with a way out.
+const UNSUPPORTED_ACTIONS: [(&str, &str); 5] = [
+    ("action_revert_fallback_events", "let a rule answer nlu_fallback with a response instead"),
+    ("action_two_stage_fallback", "let a rule answer nlu_fallback with a response instead"),
+    ("action_default_ask_affirmation", "write a response with buttons instead"),
+    ("action_default_ask_rephrase", "write a response instead"),
+    ("action_send_text", "write a response instead"),
+];
+
+pub(super) fn check(cx: &mut Cx, all: &Gathered) {
+    let domain = &all.domain.domain;
+    let restrict_rules = all.config.rules.as_ref().is_none_or(|r| r.restrict_rules);
+    let mut checker = Checker { cx, domain, restrict_rules };
+    checker.domain();
+    checker.nlu(all);
+    for (list, rules) in [("rules", &all.rules), ("stories", &all.stories)] {
+        rules.iter().for_each(|story| checker.story(list, story));
+    }
+    all.tests.iter().for_each(|test| checker.steps(&test.name, &test.steps));
+    if let Some(rules) = &all.config.rules {
+        let place = all.config_at.clone().unwrap_or_default();
+        checker.action(&place, "policies", &rules.core_fallback_action);
+    }
+}
+
+struct Checker<'c> {
+    cx: &'c mut Cx,
+    domain: &'c Domain,
+    restrict_rules: bool,
+}
+
+impl Checker<'_> {
+    fn unknown<'k>(
+        &mut self,
+        place: &Place,
+        field: &str,
+        what: &str,
+        name: &str,
+        known: impl IntoIterator<Item = &'k String>,
+    ) {
+        let hint = did_you_mean(name, known.into_iter().map(String::as_str));
+        self.cx.error(place, field, format!("unknown {what} `{name}`{hint}"));
+    }
+    fn intent(&mut self, place: &Place, field: &str, name: &str) {
+        if !self.domain.intents.contains_key(name) && !DEFAULT_INTENTS.contains(&name) {
+            self.unknown(place, field, "intent", name, self.domain.intents.keys());
+        }
+    }
+    fn entity(&mut self, place: &Place, field: &str, name: &str, role: Option<&str>, group: Option<&str>) {
+        let Some(entity) = self.domain.entities.get(name) else {
+            self.unknown(place, field, "entity", name, self.domain.entities.keys());
+            return;
+        };
+        for (what, label, known) in [("role", role, &entity.roles), ("group", group, &entity.groups)] {
+            if let Some(label) = label.filter(|l| !known.iter().any(|k| k == l)) {
+                self.unknown(place, field, &format!("{what} of entity `{name}`"), label, known);
+            }
+        }
+    }
+    fn slot(&mut self, place: &Place, field: &str, name: &str) {
+        if !self.domain.slots.contains_key(name) {
+            self.unknown(place, field, "slot", name, self.domain.slots.keys());
+        }
+    }
+    fn form(&mut self, place: &Place, field: &str, name: &str) {
+        if !self.domain.forms.contains_key(name) {
+            self.unknown(place, field, "form", name, self.domain.forms.keys());
+        }
+    }
+    fn action(&mut self, place: &Place, field: &str, name: &str) {
+        let domain = self.domain;
+        if let Some((_, way_out)) = UNSUPPORTED_ACTIONS.iter().find(|(n, _)| *n == name)
+            && !domain.actions.contains_key(name)
+        {
+            self.cx.error(place, field, format!("`{name}` is not supported yet; {way_out}"));
+            return;
+        }
+        let known = domain.actions.contains_key(name)
+            || domain.responses.contains_key(name)
+            || domain.forms.contains_key(name)
+            || BUILT_IN_ACTIONS.contains(&name);
+        if !known {
+            let names = domain.actions.keys().chain(domain.responses.keys()).chain(domain.forms.keys());
+            self.unknown(place, field, "action", name, names);
+        }
+    }
+
+    fn domain(&mut self) {
+        for (name, intent) in &self.domain.intents {
+            let named = intent.use_entities.iter().flatten().chain(&intent.ignore_entities);
+            named.for_each(|e| self.entity(&intent.place, &format!("intents.{name}"), e, None, None));
+        }
+        for name in &self.domain.slot_order {
+            self.slot_mappings(name);
+        }
+        for (name, form) in &self.domain.forms {
+            let field = format!("forms.{name}.required_slots");
+            for slot in &form.required_slots {
+                self.slot(&form.place, &field, slot);
+                self.can_ask(name, slot, &form.place);
+            }
+            let field = format!("forms.{name}.ignored_intents");
+            form.ignored_intents.iter().for_each(|i| self.intent(&form.place, &field, i));
+        }
+        for (name, variations) in &self.domain.responses {
+            for (i, variation) in variations.iter().enumerate() {
+                let field = format!("responses.{name}[{i}].condition");
+                variation.conditions.iter().for_each(|(slot, _)| self.slot(&variation.place, &field, slot));
+            }
+        }
+        for (name, place) in &self.domain.actions {
+            if name.starts_with("utter_") && !self.domain.responses.contains_key(name) {
+                let message = format!("the response `{name}` is missing; write it below `responses:`");
+                self.cx.error(place, &format!("actions.{name}"), message);
+            }
+        }
+    }
+
+    fn slot_mappings(&mut self, name: &str) {
+        let Some(slot) = self.domain.slots.get(name) else { return };
+        for (i, mapping) in slot.mappings.iter().enumerate() {
+            let field = format!("slots.{name}.mappings[{i}]");
+            let place = &mapping.place;
+            match &mapping.source {
+                MappingSource::Entity { entity, role, group } => {
+                    self.entity(place, &format!("{field}.entity"), entity, role.as_deref(), group.as_deref());
+                }
+                MappingSource::Custom(Some(action)) => self.action(place, &format!("{field}.action"), action),
+                _ => {}
+            }
+            mapping.intents.iter().for_each(|n| self.intent(place, &format!("{field}.intent"), n));
+            mapping.not_intents.iter().for_each(|n| self.intent(place, &format!("{field}.not_intent"), n));
+            for condition in &mapping.conditions {
+                let field = format!("{field}.conditions");
+                condition.active_loop.iter().for_each(|f| self.form(place, &field, f));
+                condition.requested_slot.iter().for_each(|s| self.slot(place, &field, s));
+            }
+        }
+    }
+
+    fn can_ask(&mut self, form: &str, slot: &str, place: &Place) {
+        let domain = self.domain;
+        let ways = [
+            format!("action_ask_{form}_{slot}"),
+            format!("utter_ask_{form}_{slot}"),
+            format!("action_ask_{slot}"),
+            format!("utter_ask_{slot}"),
+        ];
+        let validated = domain.actions.contains_key(&format!("validate_{form}"));
+        if !validated && !ways.iter().any(|w| domain.actions.contains_key(w) || domain.responses.contains_key(w)) {
+            let message = format!("nothing asks for `{slot}`; write the response `utter_ask_{slot}`");
+            self.cx.warn(place, &format!("forms.{form}"), message);
+        }
+    }
+
+    fn nlu(&mut self, all: &Gathered) {
+        for (example, place) in &all.nlu.examples {
+            self.intent(place, "nlu.intent", &example.intent);
+            for entity in &example.entities {
+                self.entity(place, "nlu.examples", &entity.entity, entity.role.as_deref(), entity.group.as_deref());
+            }
+        }
+    }
+
+    fn story(&mut self, list: &str, story: &Story) {
+        self.steps(&story.name, &story.condition);
+        self.steps(&story.name, &story.steps);
+        let users = story.steps.iter().filter(|s| matches!(s, StoryStep::User(_) | StoryStep::Or(_))).count();
+        if list == "rules" && self.restrict_rules && users > 1 {
+            let message = format!("the rule `{}` has {users} user messages, one is allowed; write a story", story.name);
+            self.cx.error(&story.place, "rules", message);
+        }
+        let checkpoint = story.steps.iter().find(|s| matches!(s, StoryStep::Checkpoint { .. }));
+        if let (true, Some(StoryStep::Checkpoint { place, .. })) = (list == "rules", checkpoint) {
+            self.cx.error(place, "rules", "a rule cannot hold a checkpoint; write a story");
+        }
+    }
+
+    fn steps(&mut self, name: &str, steps: &[StoryStep]) {
+        for step in steps {
+            match step {
+                StoryStep::User(user) => self.user(name, user),
+                StoryStep::Or(options) => options.iter().for_each(|user| self.user(name, user)),
+                StoryStep::Action { name: action, place } => self.action(place, name, action),
+                StoryStep::ActiveLoop { name: Some(form), place } => self.form(place, name, form),
+                StoryStep::SlotWasSet { slots, place } | StoryStep::Checkpoint { slots, place, .. } => {
+                    slots.iter().for_each(|(slot, value)| self.slot_value(place, name, slot, value.as_ref()));
+                }
+                StoryStep::ActiveLoop { name: None, .. } | StoryStep::Bot { .. } | StoryStep::Anything => {}
+            }
+        }
+    }
+
+    fn slot_value(&mut self, place: &Place, story: &str, name: &str, value: Option<&Value>) {
+        self.slot(place, story, name);
+        let Some(slot) = self.domain.slots.get(name) else { return };
+        match (&slot.kind, value) {
+            (SlotKind::Categorical(values), Some(value)) if !value.is_null() => {
+                let found = value.display();
+                if !values.iter().any(|v| v.to_lowercase() == found.to_lowercase()) {
+                    self.unknown(place, story, &format!("value of the categorical slot `{name}`"), &found, values);
+                }
+            }
+            (SlotKind::Categorical(_) | SlotKind::Float { .. }, None) => {
+                let message = format!("the slot `{name}` needs a value here, e.g. `{name}: …`");
+                self.cx.error(place, story, message);
+            }
+            _ => {}
+        }
+    }
+
+    fn user(&mut self, story: &str, user: &UserStep) {
+        if let Some(intent) = &user.intent {
+            self.intent(&user.place, story, intent);
+        }
+        for entity in &user.entities {
+            self.entity(&user.place, story, &entity.entity, entity.role.as_deref(), entity.group.as_deref());
+        }
+    }
+}

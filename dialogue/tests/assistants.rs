@@ -1,0 +1,55 @@
+//! The assistants that nobody here wrote, and our own: they load, and their test stories pass.
+
+mod common;
+
+use common::{load_dir, shared};
+use std::path::Path;
+use tertulia_dialogue::{
+    check::{perfect_parse, play_test_story, run_test_story},
+    engine::Engine,
+    ports::ActionResult,
+};
+
+fn engine_of(dir: &Path) -> (Engine, Vec<String>) {
+    let loaded = load_dir(dir).unwrap_or_else(|errors| panic!("{}", common::lines(&errors)));
+    let warnings = loaded.warnings.iter().map(ToString::to_string).collect();
+    let engine = Engine::new(loaded.assistant).unwrap_or_else(|errors| panic!("{}", common::lines(&errors)));
+    (engine, warnings)
+}
+
+/// Runs all test stories in the way of `rasa test`; answers how many passed and what failed.
+fn predicted(engine: &Engine) -> (usize, String) {
+    let tests = &engine.assistant().tests;
+    let parse = perfect_parse(tests);
+    let reports: Vec<_> = tests.iter().map(|t| run_test_story(engine, t, &parse)).collect();
+    let failed: Vec<String> = reports.iter().filter(|r| !r.passed).map(ToString::to_string).collect();
+    (reports.len() - failed.len(), failed.join("\n"))
+}
+
+/// Plays all test stories through real turns; custom actions answer nothing.
+fn played(engine: &Engine) -> (usize, String) {
+    let tests = &engine.assistant().tests;
+    let parse = perfect_parse(tests);
+    let reports: Vec<_> =
+        tests.iter().map(|t| play_test_story(engine, t, &parse, &mut |_| Ok(ActionResult::default()))).collect();
+    let failed: Vec<String> = reports.iter().filter(|r| !r.passed).map(ToString::to_string).collect();
+    (reports.len() - failed.len(), failed.join("\n"))
+}
+
+#[test]
+fn moodbot_passes_its_own_tests() {
+    let Some(dir) = shared("bots/moodbot") else { return };
+    let (engine, warnings) = engine_of(&dir);
+    assert_eq!(warnings, Vec::<String>::new());
+    assert_eq!(predicted(&engine), (7, String::new()));
+    assert_eq!(played(&engine), (7, String::new()));
+}
+
+#[test]
+fn helpdesk_passes_its_own_tests() {
+    let Some(dir) = shared("bots/helpdesk-assistant") else { return };
+    let (engine, warnings) = engine_of(&dir);
+    // Duckling, the replaced components and TED are told of.
+    assert_eq!(warnings.len(), 3, "{warnings:#?}");
+    assert_eq!(predicted(&engine), (12, String::new()));
+}
