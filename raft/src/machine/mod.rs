@@ -1,0 +1,132 @@
+//! The state machine of a group: sessions in the node's store, or the control state.
+//!
+//! # What is durable when
+//!
+//! Effects and `last_applied` go into the store in one atomic batch, but without a barrier: the log is durable
+//! already, so a crash that takes back the last batches leaves a state that is consistent with its own
+//! `last_applied`, and openraft applies the tail again from the log. That holds because
+//!
+//! - the store recovers a prefix: never a later batch without an earlier one;
+//! - an entry leaves the log only behind a snapshot, and a snapshot counts only when its file is synced, renamed and
+//!   its folder synced, *and* a barrier has made the state it was built from durable;
+//! - a purge is queued behind that barrier.
+//!
+//! The state may also come back *ahead* of the log: an entry that two other zones committed can be applied here
+//! before the local batch with that entry is durable. openraft sees `last_applied` behind the end of the log and
+//! starts the log there.
+
+mod apply;
+mod snapshot;
+mod state;
+
+pub use snapshot::SnapshotFile;
+pub use state::GroupState;
+
+use crate::{
+    limits::{APPLY_BYTES_MAX, APPLY_ENTRIES_MAX},
+    types::{Entry, GroupId, LogId, SnapshotMeta, StoredMembership, TypeConfig},
+};
+use futures::{Stream, StreamExt};
+use openraft::{
+    EntryPayload, OptionalSend, RaftSnapshotBuilder, alias::SnapshotOf, storage::EntryResponder,
+    storage::RaftStateMachine,
+};
+use std::{io, sync::Arc};
+
+/// openraft's view of a [`GroupState`].
+#[derive(Clone)]
+pub struct StateMachine {
+    state: Arc<GroupState>,
+}
+
+impl StateMachine {
+    /// The machine over a state that was opened before.
+    pub fn new(state: Arc<GroupState>) -> Self {
+        Self { state }
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+fn size(entry: &Entry) -> usize {
+    match &entry.payload {
+        EntryPayload::Normal(proposal) => proposal.0.len(),
+        _ => 0,
+    }
+}
+
+impl RaftStateMachine<TypeConfig> for StateMachine {
+    type SnapshotData = SnapshotFile;
+    type SnapshotBuilder = Self;
+
+    async fn applied_state(&mut self) -> io::Result<(Option<LogId>, StoredMembership)> {
+        Ok(self.state.applied())
+    }
+
+    async fn apply<Strm>(&mut self, entries: Strm) -> io::Result<()>
+    where
+        Strm: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
+    {
+        let mut ready = entries.ready_chunks(APPLY_ENTRIES_MAX);
+        while let Some(chunk) = ready.next().await {
+            let mut waiting = chunk.into_iter().collect::<io::Result<Vec<_>>>()?.into_iter().peekable();
+            while waiting.peek().is_some() {
+                let (mut entries, mut responders, mut bytes) = (Vec::new(), Vec::new(), 0);
+                while let Some((entry, responder)) = waiting.next_if(|_| bytes < APPLY_BYTES_MAX) {
+                    bytes += size(&entry);
+                    entries.push(entry);
+                    responders.push(responder);
+                }
+                let state = self.state.clone();
+                let answers = blocking(move || state.apply(entries)).await?;
+                for (responder, answer) in responders.into_iter().zip(answers) {
+                    if let Some(responder) = responder {
+                        responder.send(answer);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> Self {
+        self.clone()
+    }
+
+    async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotFile) -> io::Result<()> {
+        let (state, meta) = (self.state.clone(), meta.clone());
+        blocking(move || state.install(meta, snapshot)).await
+    }
+
+    async fn get_current_snapshot(&mut self) -> io::Result<Option<SnapshotOf<TypeConfig, SnapshotFile>>> {
+        Ok(self.state.current_snapshot().map(|(meta, snapshot)| SnapshotOf::<TypeConfig, _> { meta, snapshot }))
+    }
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for StateMachine {
+    type SnapshotData = SnapshotFile;
+
+    async fn build_snapshot(&mut self) -> io::Result<SnapshotOf<TypeConfig, SnapshotFile>> {
+        let state = self.state.clone();
+        let start = std::time::Instant::now();
+        let (meta, snapshot) = blocking(move || state.build_snapshot()).await?;
+        let group = self.state.group();
+        metrics::histogram!("tertulia_snapshot_build_seconds", "group" => group.to_string())
+            .record(start.elapsed().as_secs_f64());
+        tracing::debug!(%group, last = ?meta.last_log_id, bytes = snapshot.length(), "snapshot built");
+        Ok(SnapshotOf::<TypeConfig, _> { meta, snapshot })
+    }
+}
+
+/// Where a group's snapshots and the cluster's name come from.
+#[derive(Debug, Clone)]
+pub struct SnapshotPlace {
+    /// The cluster's name, written into every snapshot.
+    pub cluster: String,
+    /// The folder; made when the node starts.
+    pub folder: std::path::PathBuf,
+    /// The group.
+    pub group: GroupId,
+}

@@ -1,0 +1,275 @@
+//! Snapshot files: a head, records of pairs, a foot; each in its checked envelope behind its length.
+//!
+//! A file gets its name only when it is complete and synced: `{group}-{term}-{node}-{index}.snap`.
+
+use super::SnapshotPlace;
+use crate::{
+    codec::{self, LogIdRecord, Record, SnapshotFootRecord, SnapshotHeadRecord, SnapshotPairsRecord},
+    limits::{RECORD_BYTES_MAX, SNAPSHOT_RECORD_BYTES},
+    types::{LogId, SnapshotMeta, StoredMembership},
+};
+use std::{
+    fs::{self, File},
+    io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+/// A snapshot on the disk, held open: it can be read on after its name is gone.
+#[derive(Debug, Clone)]
+pub struct SnapshotFile {
+    file: Arc<File>,
+    path: PathBuf,
+    length: u64,
+}
+
+fn bad(path: &Path, what: impl std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("snapshot {}: {what}", path.display()))
+}
+
+impl SnapshotFile {
+    /// Opens a file, without looking into it.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
+        let length = file.metadata()?.len();
+        Ok(Self { file: Arc::new(file), path: path.to_owned(), length })
+    }
+
+    /// A new file for a snapshot that is being received; removed when the node starts, if it never became whole.
+    pub fn incoming(place: &SnapshotPlace) -> io::Result<(File, PathBuf)> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let path = place.folder.join(format!("{}.{}.incoming", place.group, NUMBER.fetch_add(1, Relaxed)));
+        Ok((File::create(&path)?, path))
+    }
+
+    /// Its length in bytes.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Its file name.
+    pub fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Bytes from `offset` on: `length` of them, or up to the end.
+    pub fn read_at(&self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let length = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(usize::MAX).min(length);
+        let mut bytes = vec![0; length];
+        self.file.read_exact_at(&mut bytes, offset)?;
+        Ok(bytes)
+    }
+
+    fn reader(&self) -> io::Result<BufReader<File>> {
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(0))?;
+        Ok(BufReader::with_capacity(1 << 16, file))
+    }
+
+    /// Reads the whole file once: every checksum, the foot, and that it is of this cluster and group.
+    pub(super) fn verify(&self, place: &SnapshotPlace) -> io::Result<SnapshotHeadRecord> {
+        let mut reader = self.reader()?;
+        let (mut crc, mut pairs) = (0, 0);
+        let head_bytes = next(&mut reader, &self.path)?.ok_or_else(|| bad(&self.path, "is empty"))?;
+        let head: SnapshotHeadRecord = codec::decode(&head_bytes).map_err(|e| bad(&self.path, e))?;
+        if head.cluster != place.cluster || head.group != place.group.0 {
+            return Err(bad(&self.path, format!("is of cluster {:?}, group {}", head.cluster, head.group)));
+        }
+        crc = crc32c::crc32c_append(crc, &head_bytes);
+        loop {
+            let bytes = next(&mut reader, &self.path)?.ok_or_else(|| bad(&self.path, "has no foot: it is cut off"))?;
+            if bytes.get(3) == Some(&SnapshotFootRecord::KIND) {
+                let foot: SnapshotFootRecord = codec::decode(&bytes).map_err(|e| bad(&self.path, e))?;
+                if (foot.pairs, foot.crc) != (pairs, crc) {
+                    return Err(bad(&self.path, "the foot does not fit what stands in front of it"));
+                }
+                return Ok(head);
+            }
+            let record: SnapshotPairsRecord = codec::decode(&bytes).map_err(|e| bad(&self.path, e))?;
+            pairs += record.pairs.len() as u64;
+            crc = crc32c::crc32c_append(crc, &bytes);
+        }
+    }
+
+    /// Hands the records of pairs of a verified file to `each`, in order.
+    pub(super) fn for_each_record(
+        &self,
+        mut each: impl FnMut(SnapshotPairsRecord) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut reader = self.reader()?;
+        next(&mut reader, &self.path)?;
+        while let Some(bytes) = next(&mut reader, &self.path)? {
+            if bytes.get(3) == Some(&SnapshotFootRecord::KIND) {
+                break;
+            }
+            each(codec::decode(&bytes).map_err(|e| bad(&self.path, e))?)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the file its final name in the place, synced.
+    pub(super) fn keep_as_current(self, place: &SnapshotPlace, meta: &SnapshotMeta) -> io::Result<Self> {
+        let target = place.folder.join(file_name(place, meta.last_log_id.as_ref()));
+        if self.path != target {
+            if self.path.extension().is_some_and(|e| e == "incoming") {
+                File::open(&self.path)?.sync_all()?;
+                fs::rename(&self.path, &target)?;
+            } else {
+                let copy = target.with_extension("building");
+                fs::copy(&self.path, &copy)?;
+                File::open(&copy)?.sync_all()?;
+                fs::rename(&copy, &target)?;
+            }
+            File::open(&place.folder)?.sync_all()?;
+        }
+        Self::open(&target)
+    }
+}
+
+fn file_name(place: &SnapshotPlace, last: Option<&LogId>) -> String {
+    let (term, node, index) = last.map_or((0, 0, 0), |l| (l.leader_id.term, l.leader_id.node_id, l.index));
+    format!("{}-{term}-{node}-{index}.snap", place.group)
+}
+
+/// Length-prefixed, so that a reader needs no other knowledge to walk the file.
+fn next(reader: &mut impl Read, path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let mut length = [0; 4];
+    match reader.read_exact(&mut length) {
+        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        other => other?,
+    }
+    let length = u32::from_le_bytes(length) as usize;
+    if length > RECORD_BYTES_MAX {
+        return Err(bad(path, format!("a record of {length} bytes")));
+    }
+    let mut bytes = vec![0; length];
+    reader.read_exact(&mut bytes).map_err(|_| bad(path, "is cut off in a record"))?;
+    Ok(Some(bytes))
+}
+
+/// Writes a snapshot under a working name until it is whole.
+pub(super) struct SnapshotWriter {
+    place: SnapshotPlace,
+    out: BufWriter<File>,
+    working: PathBuf,
+    target: PathBuf,
+    record: SnapshotPairsRecord,
+    record_bytes: usize,
+    crc: u32,
+    pairs: u64,
+}
+
+impl SnapshotWriter {
+    pub(super) fn begin(place: &SnapshotPlace, meta: &SnapshotMeta) -> io::Result<Self> {
+        let target = place.folder.join(file_name(place, meta.last_log_id.as_ref()));
+        let working = target.with_extension("building");
+        let mut this = Self {
+            place: place.clone(),
+            out: BufWriter::with_capacity(1 << 16, File::create(&working)?),
+            working,
+            target,
+            record: SnapshotPairsRecord::default(),
+            record_bytes: 0,
+            crc: 0,
+            pairs: 0,
+        };
+        let head = SnapshotHeadRecord {
+            cluster: place.cluster.clone(),
+            group: place.group.0,
+            last: meta.last_log_id.as_ref().map(LogIdRecord::from),
+            membership: (&meta.last_membership).into(),
+        };
+        this.write(&head)?;
+        Ok(this)
+    }
+
+    fn write<R: Record>(&mut self, record: &R) -> io::Result<()> {
+        let bytes = codec::encode(record);
+        let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+        self.out.write_all(&length.to_le_bytes())?;
+        self.out.write_all(&bytes)?;
+        self.crc = crc32c::crc32c_append(self.crc, &bytes);
+        Ok(())
+    }
+
+    pub(super) fn pairs(&mut self, pairs: impl Iterator<Item = (Vec<u8>, Vec<u8>)>) -> io::Result<()> {
+        for (key, value) in pairs {
+            self.record_bytes += key.len() + value.len();
+            self.record.pairs.push((key.into(), value.into()));
+            self.pairs += 1;
+            if self.record_bytes >= SNAPSHOT_RECORD_BYTES {
+                self.flush_record()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn flush_record(&mut self) -> io::Result<()> {
+        if !self.record.pairs.is_empty() {
+            let record = std::mem::take(&mut self.record);
+            self.record_bytes = 0;
+            self.write(&record)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(mut self) -> io::Result<SnapshotFile> {
+        self.flush_record()?;
+        let foot = SnapshotFootRecord { pairs: self.pairs, crc: self.crc };
+        self.write(&foot)?;
+        self.out.flush()?;
+        self.out.get_ref().sync_all()?;
+        fs::rename(&self.working, &self.target)?;
+        File::open(&self.place.folder)?.sync_all()?;
+        SnapshotFile::open(&self.target)
+    }
+}
+
+fn of_group(place: &SnapshotPlace) -> io::Result<Vec<PathBuf>> {
+    let (dash, dot) = (format!("{}-", place.group), format!("{}.", place.group));
+    let mut found = Vec::new();
+    for file in fs::read_dir(&place.folder)? {
+        let path = file?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with(&dash) || name.starts_with(&dot) {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+/// The newest whole snapshot of a group; what is not whole is removed. A whole one that is damaged is an error: the
+/// log in front of it may be gone.
+pub(super) fn find_current(place: &SnapshotPlace) -> io::Result<Option<(SnapshotMeta, SnapshotFile)>> {
+    let mut newest: Option<(SnapshotMeta, SnapshotFile)> = None;
+    for path in of_group(place)? {
+        if path.extension().is_none_or(|e| e != "snap") {
+            fs::remove_file(&path)?;
+            continue;
+        }
+        let file = SnapshotFile::open(&path)?;
+        let head = file.verify(place)?;
+        let meta = SnapshotMeta {
+            last_log_id: head.last.map(LogId::from),
+            last_membership: StoredMembership::try_from(head.membership)?,
+        };
+        if newest.as_ref().is_none_or(|(n, _)| n.last_log_id < meta.last_log_id) {
+            newest = Some((meta, file));
+        }
+    }
+    Ok(newest)
+}
+
+/// Removes the group's other finished snapshots: one is kept.
+pub(super) fn remove_others(place: &SnapshotPlace, keep: &SnapshotFile) -> io::Result<()> {
+    for path in of_group(place)? {
+        if path != keep.path && path.extension().is_some_and(|e| e == "snap") {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}

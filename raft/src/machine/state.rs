@@ -1,0 +1,306 @@
+//! The stored state of one group: what reads, applies, snapshots and installs share.
+
+use super::{
+    SnapshotPlace,
+    apply::{Draft, apply},
+    snapshot::{self, SnapshotFile, SnapshotWriter},
+};
+use crate::{
+    Applied, ControlState,
+    codec::{self, AppliedRecord, HeaderRecord, InstallRecord, KeyRecord, LogIdRecord, Record},
+    limits::{APPLY_BYTES_MAX, SNAPSHOT_RECORD_BYTES},
+    store::{Change, Damage, Store, keys},
+    types::{Entry, GroupId, LogId, SnapshotMeta, StoredMembership},
+};
+use dialogue::{IdempotencyKey, SessionId, SessionSnapshot, TurnRecord};
+use openraft::EntryPayload;
+use parking_lot::{Mutex, RwLock};
+use std::{collections::BTreeMap, io, sync::Arc};
+
+/// The state of one group. All methods block for the length of their store calls.
+pub struct GroupState {
+    place: SnapshotPlace,
+    store: Arc<dyn Store>,
+    /// Held to write while a snapshot replaces the state, so that nobody reads half of it.
+    whole: RwLock<()>,
+    /// Held while a snapshot is built or installed: one at a time.
+    snapshotting: Mutex<()>,
+    /// Taken for each batch that is applied and for each piece that a snapshot copies.
+    moving: Mutex<Moving>,
+    current: Mutex<Option<(SnapshotMeta, SnapshotFile)>>,
+}
+
+struct Moving {
+    last: Option<LogId>,
+    membership: StoredMembership,
+    /// While a snapshot is built: what the keys behind its cursor held when it began.
+    copying: Option<Copying>,
+}
+
+struct Copying {
+    cursor: Vec<u8>,
+    before: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+}
+
+impl GroupState {
+    /// Opens the state of a group; redoes an install that a crash cut off.
+    pub fn open(place: SnapshotPlace, store: Arc<dyn Store>) -> io::Result<Self> {
+        let group = place.group;
+        let this = Self {
+            store,
+            whole: RwLock::new(()),
+            snapshotting: Mutex::new(()),
+            moving: Mutex::new(Moving { last: None, membership: StoredMembership::default(), copying: None }),
+            current: Mutex::new(snapshot::find_current(&place)?),
+            place,
+        };
+        if let Some(install) = this.read::<InstallRecord>(&keys::install(group))? {
+            tracing::warn!(%group, file = install.file, "a snapshot was being installed when the node stopped: again");
+            let file = SnapshotFile::open(&this.place.folder.join(&install.file))?;
+            this.replace_from(&file)?;
+        }
+        if let Some(applied) = this.read::<AppliedRecord>(&keys::applied(group))? {
+            let mut moving = this.moving.lock();
+            moving.last = applied.last.map(LogId::from);
+            moving.membership = applied.membership.try_into()?;
+        }
+        Ok(this)
+    }
+
+    /// The group.
+    pub fn group(&self) -> GroupId {
+        self.place.group
+    }
+
+    fn read<R: Record>(&self, key: &[u8]) -> io::Result<Option<R>> {
+        Draft::new(self.group(), &*self.store).read(key)
+    }
+
+    /// The last entry applied and the membership as of then.
+    pub fn applied(&self) -> (Option<LogId>, StoredMembership) {
+        let moving = self.moving.lock();
+        (moving.last, moving.membership.clone())
+    }
+
+    /// Applies entries in order, in one batch with the new `last_applied`.
+    pub fn apply(&self, entries: Vec<Entry>) -> io::Result<Vec<Applied>> {
+        let group = self.group();
+        let mut moving = self.moving.lock();
+        let mut draft = Draft::new(group, &*self.store);
+        let mut answers = Vec::with_capacity(entries.len());
+        let (mut last, mut membership) = (moving.last, moving.membership.clone());
+        for entry in entries {
+            answers.push(match &entry.payload {
+                EntryPayload::Normal(proposal) => {
+                    apply(&mut draft, &proposal.0).map_err(|e| Damage::new(group, Some(entry.log_id.index), e))?
+                }
+                EntryPayload::Blank => Applied::Nothing,
+                EntryPayload::Membership(m) => {
+                    membership = StoredMembership::new(Some(entry.log_id), m.clone());
+                    Applied::Nothing
+                }
+            });
+            last = Some(entry.log_id);
+        }
+        draft.put(
+            keys::applied(group),
+            &AppliedRecord { last: last.as_ref().map(LogIdRecord::from), membership: (&membership).into() },
+        );
+        if let Some(copying) = &mut moving.copying {
+            for key in draft.keys() {
+                if *key >= copying.cursor && !copying.before.contains_key(key) {
+                    copying.before.insert(key.clone(), self.store.get(key)?.map(|v| v.to_vec()));
+                }
+            }
+        }
+        self.store.apply(draft.into_changes())?;
+        moving.last = last;
+        moving.membership = membership;
+        Ok(answers)
+    }
+
+    /// Number of turns of a session and the turns since its context began.
+    pub fn load(&self, session: &SessionId) -> io::Result<SessionSnapshot> {
+        let _whole = self.whole.read();
+        let Some(header) = self.read::<HeaderRecord>(&keys::header(self.group(), session))? else {
+            return Ok(SessionSnapshot::default());
+        };
+        let turns = self.turns_between(session, header.context_begins_seq, header.seq)?;
+        Ok(SessionSnapshot { seq: header.seq, turns })
+    }
+
+    /// The turn recorded under a key.
+    pub fn recorded(&self, session: &SessionId, key: &IdempotencyKey) -> io::Result<Option<TurnRecord>> {
+        let _whole = self.whole.read();
+        match self.read::<KeyRecord>(&keys::idempotency(self.group(), session, key))? {
+            Some(known) => self.read(&keys::turn(self.group(), session, known.seq)),
+            None => Ok(None),
+        }
+    }
+
+    /// Up to `limit` turns behind `after_seq`.
+    pub fn turns(&self, session: &SessionId, after_seq: u64, limit: usize) -> io::Result<Vec<TurnRecord>> {
+        let _whole = self.whole.read();
+        let Some(header) = self.read::<HeaderRecord>(&keys::header(self.group(), session))? else {
+            return Ok(Vec::new());
+        };
+        let to = header.seq.min(after_seq.saturating_add(limit as u64));
+        self.turns_between(session, after_seq.saturating_add(1), to)
+    }
+
+    fn turns_between(&self, session: &SessionId, first: u64, last: u64) -> io::Result<Vec<TurnRecord>> {
+        let group = self.group();
+        let mut turns = Vec::new();
+        if first > last {
+            return Ok(turns);
+        }
+        let (from, to) = (keys::turn(group, session, first), keys::turn(group, session, last.saturating_add(1)));
+        self.store.scan(&from, &to, &mut |_, value| {
+            turns.push(codec::decode(value).map_err(|e| Damage::new(group, None, format!("a turn: {e}")))?);
+            Ok(true)
+        })?;
+        Ok(turns)
+    }
+
+    /// The state of the control group.
+    pub fn control(&self) -> io::Result<ControlState> {
+        let _whole = self.whole.read();
+        Ok(self.read(&keys::control(self.group()))?.unwrap_or_default())
+    }
+
+    /// The newest complete snapshot.
+    pub fn current_snapshot(&self) -> Option<(SnapshotMeta, SnapshotFile)> {
+        self.current.lock().clone()
+    }
+
+    /// Copies the state as of now into a file while entries go on being applied: for every key that changes behind
+    /// the cursor, what it held before is kept aside. Memory: one record and those values.
+    pub fn build_snapshot(&self) -> io::Result<(SnapshotMeta, SnapshotFile)> {
+        let _alone = self.snapshotting.lock();
+        let prefix = keys::state_prefix(self.group());
+        let end = keys::after_prefix(&prefix);
+        let meta = {
+            let mut moving = self.moving.lock();
+            moving.copying = Some(Copying { cursor: prefix.clone(), before: BTreeMap::new() });
+            SnapshotMeta { last_log_id: moving.last, last_membership: moving.membership.clone() }
+        };
+        let written = self.copy_pieces(&meta, &prefix, &end);
+        self.moving.lock().copying = None;
+        let file = written?;
+        // The log will be purged on the strength of this file: the state it came from must not be younger.
+        self.store.barrier()?;
+        self.replace_current(&meta, &file)?;
+        Ok((meta, file))
+    }
+
+    fn copy_pieces(&self, meta: &SnapshotMeta, prefix: &[u8], end: &[u8]) -> io::Result<SnapshotFile> {
+        let mut writer = SnapshotWriter::begin(&self.place, meta)?;
+        let skip = keys::applied(self.group());
+        loop {
+            let (pairs, done) = self.copy_piece(end)?;
+            writer
+                .pairs(pairs.into_iter().filter(|(k, _)| *k != skip).map(|(k, v)| (k[prefix.len()..].to_vec(), v)))?;
+            if done {
+                return writer.finish();
+            }
+        }
+    }
+
+    /// The next piece as it was when the snapshot began, and whether it is the last.
+    fn copy_piece(&self, end: &[u8]) -> io::Result<(Vec<(Vec<u8>, Vec<u8>)>, bool)> {
+        let mut moving = self.moving.lock();
+        let copying = moving.copying.as_mut().expect("only the builder ends a copy, and there is one builder");
+        let mut piece: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+        let mut bytes = 0;
+        self.store.scan(&copying.cursor, end, &mut |key, value| {
+            bytes += key.len() + value.len();
+            piece.insert(key.to_vec(), value.to_vec());
+            Ok(bytes < SNAPSHOT_RECORD_BYTES)
+        })?;
+        let done = bytes < SNAPSHOT_RECORD_BYTES;
+        let cursor = match piece.last_key_value() {
+            Some((last, _)) if !done => [last, &[0][..]].concat(),
+            _ => end.to_vec(),
+        };
+        let behind = copying.before.split_off(&cursor);
+        for (key, before) in std::mem::replace(&mut copying.before, behind) {
+            match before {
+                Some(value) => piece.insert(key, value),
+                None => piece.remove(&key),
+            };
+        }
+        copying.cursor = cursor;
+        Ok((piece.into_iter().collect(), done))
+    }
+
+    /// Replaces the state by a snapshot. A crash in the middle is found at the next open and the install redone.
+    pub fn install(&self, meta: SnapshotMeta, file: SnapshotFile) -> io::Result<()> {
+        let _alone = self.snapshotting.lock();
+        file.verify(&self.place)?;
+        let file = file.keep_as_current(&self.place, &meta)?;
+        self.replace_from(&file)?;
+        self.replace_current(&meta, &file)
+    }
+
+    /// A file for a snapshot that is being received.
+    pub(crate) fn incoming_snapshot(&self) -> io::Result<(std::fs::File, std::path::PathBuf)> {
+        SnapshotFile::incoming(&self.place)
+    }
+
+    /// Opens a received snapshot if it is whole and is what was announced.
+    pub(crate) fn check_snapshot(&self, path: &std::path::Path, meta: &SnapshotMeta) -> io::Result<SnapshotFile> {
+        let file = SnapshotFile::open(path)?;
+        let head = file.verify(&self.place)?;
+        let same = head.last == meta.last_log_id.as_ref().map(LogIdRecord::from)
+            && head.membership == (&meta.last_membership).into();
+        let other = || io::Error::new(io::ErrorKind::InvalidData, "the snapshot is not the one that was announced");
+        same.then_some(file).ok_or_else(other)
+    }
+
+    fn replace_current(&self, meta: &SnapshotMeta, file: &SnapshotFile) -> io::Result<()> {
+        let mut current = self.current.lock();
+        *current = Some((meta.clone(), file.clone()));
+        snapshot::remove_others(&self.place, file)
+    }
+
+    fn replace_from(&self, file: &SnapshotFile) -> io::Result<()> {
+        let head = file.verify(&self.place)?;
+        let membership = StoredMembership::try_from(head.membership.clone())?;
+        let _whole = self.whole.write();
+        let mut moving = self.moving.lock();
+        let group = self.group();
+        let install_key = keys::install(group);
+        self.store.apply(vec![(install_key.clone(), Some(codec::encode(&InstallRecord { file: file.name() })))])?;
+        self.store.barrier()?;
+
+        self.wipe()?;
+        let prefix = keys::state_prefix(group);
+        file.for_each_record(|pairs| {
+            let changes = pairs.pairs.into_iter().map(|(k, v)| ([&prefix[..], &k].concat(), Some(v.to_vec())));
+            self.store.apply(changes.collect())
+        })?;
+        let applied = AppliedRecord { last: head.last, membership: head.membership };
+        self.store.apply(vec![(keys::applied(group), Some(codec::encode(&applied))), (install_key, None)])?;
+        self.store.barrier()?;
+        moving.last = head.last.map(LogId::from);
+        moving.membership = membership;
+        Ok(())
+    }
+
+    fn wipe(&self) -> io::Result<()> {
+        let prefix = keys::state_prefix(self.group());
+        let end = keys::after_prefix(&prefix);
+        loop {
+            let (mut gone, mut bytes): (Vec<Change>, usize) = (Vec::new(), 0);
+            self.store.scan(&prefix, &end, &mut |key, _| {
+                bytes += key.len();
+                gone.push((key.to_vec(), None));
+                Ok(bytes < APPLY_BYTES_MAX)
+            })?;
+            if gone.is_empty() {
+                return Ok(());
+            }
+            self.store.apply(gone)?;
+        }
+    }
+}

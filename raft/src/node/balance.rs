@@ -1,0 +1,53 @@
+//! Leadership goes back to where it belongs: a zone that was away gets its share of the shards again.
+
+use super::{GroupStatus, Node, bootstrap::preferred};
+use crate::types::GroupId;
+use std::{
+    collections::BTreeMap,
+    sync::Weak,
+    time::{Duration, Instant},
+};
+
+/// How often it is looked at; at most one group moves each time.
+const EVERY: Duration = Duration::from_millis(500);
+/// How long the preferred member must have been well without a break.
+const WELL_FOR: Duration = Duration::from_secs(5);
+/// How many entries it may be behind.
+const LAG_ENTRIES_MAX: u64 = 64;
+/// How long ago it may have been heard of, in milliseconds.
+const HEARD_MS_MAX: u64 = 1_000;
+
+/// Moves one leadership at a time to its preferred member.
+pub(super) async fn run(node: Weak<Node>) {
+    let mut well_since: BTreeMap<GroupId, Instant> = BTreeMap::new();
+    let mut every = tokio::time::interval(EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        let Some(node) = node.upgrade().filter(|n| !n.is_stopping()) else { return };
+        let mut move_one = None;
+        for group in node.groups.values() {
+            let to = preferred(&node.config, group.id);
+            let well = group.leads() && to != node.config.node && is_well(&node, group.id, to);
+            if !well {
+                well_since.remove(&group.id);
+            } else if well_since.entry(group.id).or_insert_with(Instant::now).elapsed() >= WELL_FOR {
+                move_one.get_or_insert((group.clone(), to));
+            }
+        }
+        if let Some((group, to)) = move_one {
+            tracing::info!(group = %group.id, to, "the leadership goes back to its preferred member");
+            well_since.remove(&group.id);
+            if let Err(e) = group.raft.trigger().transfer_leader(to).await {
+                tracing::warn!(group = %group.id, error = %e, "the leadership cannot be moved");
+            }
+        }
+    }
+}
+
+fn is_well(node: &Node, group: GroupId, member: u64) -> bool {
+    let status = GroupStatus::new(None, &node.group(group).metrics());
+    status.followers.iter().any(|f| {
+        f.node == member && f.entries <= LAG_ENTRIES_MAX && f.heard_ms_ago.is_some_and(|ms| ms <= HEARD_MS_MAX)
+    })
+}

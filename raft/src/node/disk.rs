@@ -1,0 +1,70 @@
+//! The disk quota: writes are refused while there is still room to stop in good order.
+
+use std::{
+    io,
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+/// Free space of the data folder as last seen, and the least that writes need.
+pub(super) struct DiskGuard {
+    free_bytes: AtomicU64,
+    free_bytes_min: AtomicU64,
+}
+
+impl DiskGuard {
+    pub(super) fn new(free_bytes_min: u64) -> Self {
+        Self { free_bytes: AtomicU64::new(u64::MAX), free_bytes_min: AtomicU64::new(free_bytes_min) }
+    }
+
+    /// Looks at the disk.
+    pub(super) fn look(&self, folder: &Path) -> io::Result<()> {
+        let disk = rustix::fs::statvfs(folder)?;
+        self.saw(disk.f_bavail.saturating_mul(disk.f_frsize));
+        Ok(())
+    }
+
+    fn saw(&self, free_bytes: u64) {
+        let min = self.free_bytes_min.load(Relaxed);
+        let before = self.free_bytes.swap(free_bytes, Relaxed);
+        if (before < min) != (free_bytes < min) {
+            if free_bytes < min {
+                tracing::error!(free_bytes, free_bytes_min = min, "the data folder is full: writes are refused");
+            } else {
+                tracing::info!(free_bytes, free_bytes_min = min, "the data folder has room again: writes are taken");
+            }
+        }
+        metrics::gauge!("tertulia_disk_free_bytes").set(free_bytes as f64);
+    }
+
+    pub(super) fn free_bytes(&self) -> u64 {
+        self.free_bytes.load(Relaxed)
+    }
+
+    pub(super) fn set_min(&self, free_bytes_min: u64) {
+        self.free_bytes_min.store(free_bytes_min, Relaxed);
+    }
+
+    /// Says what is wrong, if a write must be refused.
+    pub(super) fn refusal(&self) -> Option<String> {
+        let (free, min) = (self.free_bytes(), self.free_bytes_min.load(Relaxed));
+        (free < min).then(|| format!("{free} bytes are free, raft.free_disk_bytes_min is {min}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_are_refused_below_the_minimum_and_taken_again_above() {
+        let guard = DiskGuard::new(1000);
+        assert_eq!(guard.refusal(), None, "nothing was seen yet");
+        guard.saw(999);
+        assert_eq!(guard.refusal().as_deref(), Some("999 bytes are free, raft.free_disk_bytes_min is 1000"));
+        guard.saw(1000);
+        assert_eq!(guard.refusal(), None);
+        guard.look(Path::new("/")).unwrap();
+        assert!(guard.free_bytes() != 1000 && guard.free_bytes() > 0);
+    }
+}

@@ -1,0 +1,206 @@
+//! The journal that the rest of the system sees.
+
+use super::{Node, group::Group};
+use crate::{
+    Applied, ControlCommand, ControlOutcome,
+    codec::{self, Command},
+    limits::TURNS_READ_MAX,
+    types::{GroupId, Proposal, TypeConfig},
+};
+use dialogue::{
+    CommitOutcome, CommitTurn, IdempotencyKey, NodeId, SessionId, SessionSnapshot, ShardId, TurnRecord,
+    ids::shard_of,
+    limits::COMMIT_BYTES_MAX,
+    ports::{BoxFuture, Consistency, Journal, JournalError, Owner},
+};
+use openraft::{
+    ReadPolicy,
+    errors::{ClientWriteError, Fatal, ForwardToLeader, LinearizableReadError, RaftError},
+};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// Runs a read that may wait for the disk where waiting is allowed.
+pub(super) async fn blocking<T: Send + 'static>(
+    read: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, JournalError> {
+    let store = |detail: String| JournalError::Store { detail };
+    tokio::task::spawn_blocking(read).await.map_err(|e| store(e.to_string()))?.map_err(|e| store(e.to_string()))
+}
+
+impl Journal for Node {
+    fn shard_of(&self, session: &SessionId) -> ShardId {
+        shard_of(session, self.config.shards)
+    }
+
+    fn owner(&self, shard: ShardId) -> Owner {
+        self.groups.get(&shard.into()).map_or(Owner::Unknown, |g| g.owner())
+    }
+
+    fn owner_changed(&self, shard: ShardId, from: Owner) -> BoxFuture<'_, Owner> {
+        let group = self.group(shard.into()).clone();
+        Box::pin(async move {
+            let mut owner = group.owner.subscribe();
+            let changed = owner.wait_for(|now| *now != from).await.map(|now| *now);
+            changed.expect("the group that holds the sender is held here")
+        })
+    }
+
+    fn load(&self, session: SessionId) -> BoxFuture<'_, Result<SessionSnapshot, JournalError>> {
+        Box::pin(async move {
+            let group = self.shard_group(&session);
+            self.ensure_linearizable(group).await?;
+            let state = group.state.clone();
+            blocking(move || state.load(&session)).await
+        })
+    }
+
+    fn recorded(
+        &self,
+        session: SessionId,
+        key: IdempotencyKey,
+    ) -> BoxFuture<'_, Result<Option<TurnRecord>, JournalError>> {
+        Box::pin(async move {
+            let state = self.shard_group(&session).state.clone();
+            blocking(move || state.recorded(&session, &key)).await
+        })
+    }
+
+    fn turns(
+        &self,
+        session: SessionId,
+        after_seq: u64,
+        limit: usize,
+        consistency: Consistency,
+    ) -> BoxFuture<'_, Result<Vec<TurnRecord>, JournalError>> {
+        Box::pin(async move {
+            let group = self.shard_group(&session);
+            if consistency == Consistency::Linearizable {
+                self.ensure_linearizable(group).await?;
+            }
+            let state = group.state.clone();
+            blocking(move || state.turns(&session, after_seq, limit.min(TURNS_READ_MAX))).await
+        })
+    }
+
+    fn commit(&self, command: CommitTurn) -> BoxFuture<'_, Result<CommitOutcome, JournalError>> {
+        Box::pin(async move {
+            let group = self.shard_of(&command.session).into();
+            match self.propose(group, &Command::Turn(Box::new(command))).await? {
+                Applied::Turn(outcome) => Ok(outcome),
+                other => unreachable!("a turn was answered with {other:?}"),
+            }
+        })
+    }
+}
+
+impl Node {
+    fn shard_group(&self, session: &SessionId) -> &Arc<Group> {
+        self.group(self.shard_of(session).into())
+    }
+
+    pub(super) async fn propose_control(&self, command: ControlCommand) -> Result<ControlOutcome, JournalError> {
+        match self.propose(GroupId::CONTROL, &Command::Control(command)).await? {
+            Applied::Control(outcome) => Ok(outcome),
+            other => unreachable!("a control command was answered with {other:?}"),
+        }
+    }
+
+    async fn propose(&self, group: GroupId, command: &Command) -> Result<Applied, JournalError> {
+        let group = self.group(group);
+        self.admit(group)?;
+        let bytes = codec::encode(command);
+        if bytes.len() > COMMIT_BYTES_MAX {
+            return Err(JournalError::TooLarge { bytes: bytes.len(), limit: COMMIT_BYTES_MAX });
+        }
+        let limit = self.config.raft.proposals_in_flight_max;
+        let permit = self.proposals.clone().try_acquire_owned().map_err(|_| JournalError::Overloaded { limit })?;
+        metrics::counter!("tertulia_proposals_total").increment(1);
+
+        let start = Instant::now();
+        let raft = group.raft.clone();
+        // A task of its own: the proposal keeps its permit until its outcome is known, even if nobody waits any more.
+        let write = tokio::spawn(async move {
+            let written = raft.client_write(Proposal(bytes.into())).await;
+            drop(permit);
+            written
+        });
+        let wait = Duration::from_millis(self.config.raft.commit_timeout_ms);
+        let unknown = || JournalError::OutcomeUnknown { waited_ms: start.elapsed().as_millis() as u64 };
+        let written = match tokio::time::timeout(wait, write).await {
+            Ok(Ok(written)) => written,
+            Ok(Err(_)) | Err(_) => return Err(unknown()),
+        };
+        metrics::histogram!("tertulia_commit_seconds").record(start.elapsed().as_secs_f64());
+        written.map(|w| w.data).map_err(|e| match e {
+            RaftError::APIError(ClientWriteError::ForwardToLeader(to)) => self.not_leader(group, to),
+            // Another leader's log replaced the entry, or may still commit it.
+            RaftError::APIError(ClientWriteError::LogEntryDiscarded(_)) => unknown(),
+            RaftError::APIError(e) => JournalError::Store { detail: e.to_string() },
+            // The entry may have reached others before this node stopped.
+            RaftError::Fatal(_) if self.is_stopping() => unknown(),
+            RaftError::Fatal(e) => self.failed(&e),
+        })
+    }
+
+    /// Refuses what cannot be written before the log is touched.
+    fn admit(&self, group: &Group) -> Result<(), JournalError> {
+        if self.is_stopping() {
+            return Err(JournalError::ShuttingDown);
+        }
+        if let Some(detail) = self.writer.failure() {
+            return Err(JournalError::Store { detail: detail.to_owned() });
+        }
+        if let Owner::Remote(leader) = group.owner()
+            && let Some(shard) = group.id.shard()
+        {
+            return Err(JournalError::NotLeader { shard, leader: Some(leader) });
+        }
+        self.disk.refusal().map_or(Ok(()), |detail| Err(JournalError::StorageFull { detail }))
+    }
+
+    /// Returns when this node leads the group for sure and has applied all that was acknowledged before the call:
+    /// by its lease, and by asking a majority where the lease has run out.
+    async fn ensure_linearizable(&self, group: &Arc<Group>) -> Result<(), JournalError> {
+        if self.is_stopping() {
+            return Err(JournalError::ShuttingDown);
+        }
+        let start = Instant::now();
+        let wait = Duration::from_millis(self.config.raft.commit_timeout_ms);
+        for policy in [ReadPolicy::LeaseRead, ReadPolicy::ReadIndex] {
+            let last = matches!(policy, ReadPolicy::ReadIndex);
+            let confirmed = tokio::time::timeout(wait, group.raft.ensure_linearizable(policy)).await;
+            match confirmed {
+                Ok(Ok(_)) => return Ok(()),
+                Ok(Err(RaftError::Fatal(e))) => return Err(self.failed(&e)),
+                // Without a leader in it, it says that the lease has run out.
+                Ok(Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(to))))
+                    if last || to.leader_id.is_some_and(|l| l != self.config.node) =>
+                {
+                    return Err(self.not_leader(group, to));
+                }
+                Ok(Err(RaftError::APIError(_))) if !last => {}
+                Ok(Err(RaftError::APIError(_))) | Err(_) => {
+                    return Err(JournalError::OutcomeUnknown { waited_ms: start.elapsed().as_millis() as u64 });
+                }
+            }
+        }
+        unreachable!("the second policy always returns")
+    }
+
+    fn not_leader(&self, group: &Group, to: ForwardToLeader<TypeConfig>) -> JournalError {
+        let leader = to.leader_id.filter(|l| *l != self.config.node).map(NodeId);
+        // The control group has no shard id; nothing but this crate proposes to it.
+        JournalError::NotLeader { shard: ShardId(group.id.0), leader }
+    }
+
+    fn failed(&self, fatal: &Fatal<TypeConfig>) -> JournalError {
+        match fatal {
+            Fatal::Stopped if self.is_stopping() => JournalError::ShuttingDown,
+            other => JournalError::Store { detail: other.to_string() },
+        }
+    }
+}

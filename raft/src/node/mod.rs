@@ -1,0 +1,147 @@
+//! A node: all groups over one store, the peer server, and the tasks that keep them in order.
+
+mod balance;
+mod bootstrap;
+mod disk;
+mod error;
+mod group;
+mod identity;
+mod journal;
+mod options;
+mod shutdown;
+mod start;
+mod status;
+
+pub use error::StartError;
+pub use status::{FollowerLag, GroupStatus, NodeStatus, Role};
+
+use crate::{
+    ControlCommand, ControlOutcome, ControlState,
+    net::Peers,
+    store::{Store, Writer, WriterCounts},
+    types::GroupId,
+};
+use cluster_config::NodeConfig;
+use dialogue::{NodeId, ports::JournalError};
+use disk::DiskGuard;
+use group::Group;
+use parking_lot::Mutex;
+use std::{collections::BTreeMap, fs::File, sync::Arc, time::Instant};
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinHandle,
+};
+use tonic::service::Routes;
+
+/// One node of the cluster: replicates all shards and the control group.
+///
+/// Outside this crate it is a [`Journal`](dialogue::ports::Journal). Its tasks run on the runtime that
+/// [`start`](Node::start) was called on, until [`shutdown`](Node::shutdown).
+pub struct Node {
+    config: NodeConfig,
+    groups: BTreeMap<GroupId, Arc<Group>>,
+    peers: Peers,
+    store: Arc<dyn Store>,
+    writer: Writer,
+    writer_thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+    disk: DiskGuard,
+    /// One permit for each proposal until its outcome is known.
+    proposals: Arc<Semaphore>,
+    stopping: watch::Sender<bool>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    started: Instant,
+    /// Held for as long as the node has the data folder.
+    lock: Mutex<Option<File>>,
+}
+
+impl Node {
+    /// Opens the data folder, checks it, starts all groups and listens for peers. `extra` are the node's own gRPC
+    /// services on the same port.
+    ///
+    /// Returns when the node takes part; [`is_ready`](Node::is_ready) says when it may serve.
+    pub async fn start(config: &NodeConfig, extra: Routes) -> Result<Arc<Node>, StartError> {
+        start::start(config, extra).await
+    }
+
+    /// Its id.
+    pub fn id(&self) -> NodeId {
+        NodeId(self.config.node)
+    }
+
+    /// Number of shards.
+    pub fn shards(&self) -> u32 {
+        self.config.shards
+    }
+
+    /// Does every group know a leader, and has this node applied what its logs held when it started?
+    pub fn is_ready(&self) -> bool {
+        !self.is_stopping() && self.writer.failure().is_none() && self.groups.values().all(|g| g.is_ready())
+    }
+
+    /// Is the node on its way down?
+    pub fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    /// Roles, terms, indexes and lags, as of now.
+    pub fn status(&self) -> NodeStatus {
+        let mut groups = self.groups.values().map(|g| GroupStatus::new(g.id.shard().map(|s| s.0), &g.metrics()));
+        let shards = groups.by_ref().take(self.config.shards as usize).collect();
+        NodeStatus {
+            cluster: self.config.cluster.clone(),
+            node: self.config.node,
+            zone: self.config.zone.clone(),
+            ready: self.is_ready(),
+            uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            barriers: self.writer.counts().barriers,
+            disk_free_bytes: self.disk.free_bytes(),
+            shards,
+            control: groups.next().expect("the control group is the last of all"),
+        }
+    }
+
+    /// Barriers (`fdatasync` of the database) since the start.
+    pub fn barriers(&self) -> u64 {
+        self.writer.counts().barriers
+    }
+
+    /// Barriers, batches and records since the start.
+    pub fn writer_counts(&self) -> WriterCounts {
+        self.writer.counts()
+    }
+
+    /// The connection to a peer, shared with the groups; none for this node or a stranger.
+    pub fn peer_channel(&self, node: NodeId) -> Option<tonic::transport::Channel> {
+        self.peers.main(node.0)
+    }
+
+    /// Changes the free space below which writes are refused, in bytes, until the next start.
+    pub fn set_free_disk_bytes_min(&self, bytes: u64) {
+        self.disk.set_min(bytes);
+    }
+
+    /// The members and the feature level, as this replica has applied them.
+    pub async fn control(&self) -> Result<ControlState, JournalError> {
+        let state = self.group(GroupId::CONTROL).state.clone();
+        journal::blocking(move || state.control()).await
+    }
+
+    /// Commits a command to the control group; only its leader can.
+    pub async fn commit_control(&self, command: ControlCommand) -> Result<ControlOutcome, JournalError> {
+        self.propose_control(command).await
+    }
+
+    /// Builds a snapshot of a shard soon, and purges its log behind it.
+    pub async fn trigger_snapshot(&self, shard: dialogue::ShardId) -> Result<(), JournalError> {
+        let fatal = |e: openraft::errors::Fatal<_>| JournalError::Store { detail: e.to_string() };
+        self.group(shard.into()).raft.trigger().snapshot().await.map_err(fatal)
+    }
+
+    fn group(&self, id: GroupId) -> &Arc<Group> {
+        self.groups.get(&id).expect("shard_of gives only shards of this cluster, and the control group is always there")
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.lock().push(tokio::spawn(task));
+    }
+}

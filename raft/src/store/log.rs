@@ -1,0 +1,285 @@
+//! The log of one group: openraft's log storage over the node's store and writer thread.
+
+use super::{Ack, Change, Damage, LogScan, Store, WriteOp, Writer, keys};
+use crate::{
+    codec::{self, EntryRecord, LogIdRecord, MarkRecord, VoteRecord},
+    limits::{APPEND_BYTES_MAX, LOG_CACHE_BYTES_MAX, STORE_VALUE_BYTES_MAX},
+    types::{Entry, GroupId, IOFlushed, LogId, TypeConfig, Vote},
+};
+use openraft::{LogState, OptionalSend, RaftLogReader, storage::RaftLogStorage};
+use parking_lot::Mutex;
+use std::{
+    collections::VecDeque,
+    fmt::Debug,
+    io,
+    ops::{Bound, RangeBounds},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Acquire},
+    },
+};
+
+/// The log of one group; a cheap handle.
+///
+/// An appended entry is readable at once from memory and durable when its callback fires. Entries that are in the
+/// store already stay in memory up to [`LOG_CACHE_BYTES_MAX`], so that followers and the state machine rarely read
+/// the disk.
+#[derive(Clone)]
+pub struct LogStore(Arc<GroupLog>);
+
+struct GroupLog {
+    group: GroupId,
+    store: Arc<dyn Store>,
+    writer: Writer,
+    /// The last operation of this log that is in the store.
+    stored: Arc<AtomicU64>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    ends: LogScan,
+    /// The newest entries without a gap, up to the last one.
+    cache: VecDeque<Cached>,
+    cache_bytes: usize,
+    op: u64,
+}
+
+struct Cached {
+    entry: Entry,
+    bytes: usize,
+    op: u64,
+}
+
+impl LogStore {
+    /// The log of a group whose ends were just scanned.
+    pub fn new(group: GroupId, store: Arc<dyn Store>, writer: Writer, ends: LogScan) -> Self {
+        let inner = Mutex::new(Inner { ends, ..Inner::default() });
+        Self(Arc::new(GroupLog { group, store, writer, stored: Arc::default(), inner }))
+    }
+
+    /// The ends of the log as they are in memory.
+    pub fn ends(&self) -> LogScan {
+        self.0.inner.lock().ends.clone()
+    }
+
+    async fn submit(&self, changes: Vec<Change>, op: u64, ack: Ack) -> io::Result<()> {
+        self.0.writer.submit(WriteOp { changes, stored: Some((self.0.stored.clone(), op)), ack }).await
+    }
+
+    /// Entries of `from..to` that the log contains, up to `bytes` of them but at least one.
+    async fn read(&self, from: u64, to: u64, bytes: usize) -> io::Result<Vec<Entry>> {
+        let (from, to, cached) = {
+            let inner = self.0.inner.lock();
+            let from = from.max(inner.ends.purged.map_or(0, |p| p.index + 1));
+            let to = to.min(inner.ends.last.map_or(0, |l| l.index + 1));
+            (from, to, inner.cached(from, to, bytes))
+        };
+        if from >= to {
+            return Ok(Vec::new());
+        }
+        let cached_from = cached.first().map_or(to, |e| e.log_id.index);
+        if from == cached_from {
+            return Ok(cached);
+        }
+        // Only a follower that lags or a restart reads what is no longer in memory.
+        let this = self.0.clone();
+        let (mut entries, used) = tokio::task::spawn_blocking(move || this.read_store(from, cached_from, bytes))
+            .await
+            .map_err(io::Error::other)??;
+        if entries.len() as u64 == cached_from - from && used < bytes {
+            entries.extend(cached);
+        }
+        Ok(entries)
+    }
+}
+
+impl Inner {
+    fn cached(&self, from: u64, to: u64, bytes: usize) -> Vec<Entry> {
+        let Some(first) = self.cache.front().map(|c| c.entry.log_id.index) else { return Vec::new() };
+        let skip = usize::try_from(from.saturating_sub(first)).unwrap_or(usize::MAX);
+        let take = usize::try_from(to.saturating_sub(from.max(first))).unwrap_or(usize::MAX);
+        let mut used = 0;
+        let fits = |c: &&Cached| {
+            let fits = used == 0 || used + c.bytes <= bytes;
+            used += c.bytes;
+            fits
+        };
+        self.cache.iter().skip(skip).take(take).take_while(fits).map(|c| c.entry.clone()).collect()
+    }
+
+    /// Forgets the oldest entries that the store holds, down to the limit.
+    fn evict(&mut self, stored: u64) {
+        while self.cache_bytes > LOG_CACHE_BYTES_MAX && self.cache.front().is_some_and(|c| c.op <= stored) {
+            self.cache_bytes -= self.cache.pop_front().map_or(0, |c| c.bytes);
+        }
+    }
+
+    fn next_op(&mut self) -> u64 {
+        self.op += 1;
+        self.op
+    }
+}
+
+impl GroupLog {
+    fn read_store(&self, from: u64, to: u64, bytes: usize) -> io::Result<(Vec<Entry>, usize)> {
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut used = 0;
+        self.store.scan(&keys::entry(self.group, from), &keys::entry(self.group, to), &mut |key, value| {
+            if used > 0 && used + value.len() > bytes {
+                return Ok(false);
+            }
+            used += value.len();
+            let index = keys::entry_index(key);
+            let record: EntryRecord = codec::decode(value).map_err(|e| Damage::new(self.group, index, e))?;
+            let entry = record.into_entry()?;
+            // Missing at the beginning is a purge that overtook the reader; missing in between is damage.
+            let expected = entries.last().map(|e| e.log_id.index + 1);
+            if expected.is_some_and(|e| e != entry.log_id.index) || index != Some(entry.log_id.index) {
+                return Err(Damage::new(self.group, expected, format!("found index {index:?} there")).into());
+            }
+            entries.push(entry);
+            Ok(true)
+        })?;
+        Ok((entries, used))
+    }
+}
+
+impl RaftLogReader<TypeConfig> for LogStore {
+    async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(
+        &mut self,
+        range: RB,
+    ) -> io::Result<Vec<Entry>> {
+        let from = match range.start_bound() {
+            Bound::Included(i) => *i,
+            Bound::Excluded(i) => i + 1,
+            Bound::Unbounded => 0,
+        };
+        let to = match range.end_bound() {
+            Bound::Included(i) => i.saturating_add(1),
+            Bound::Excluded(i) => *i,
+            Bound::Unbounded => u64::MAX,
+        };
+        self.read(from, to, usize::MAX).await
+    }
+
+    async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> io::Result<Vec<Entry>> {
+        self.read(start, end, APPEND_BYTES_MAX).await
+    }
+
+    async fn read_vote(&mut self) -> io::Result<Option<Vote>> {
+        Ok(self.0.inner.lock().ends.vote)
+    }
+}
+
+impl RaftLogStorage<TypeConfig> for LogStore {
+    type LogReader = Self;
+
+    async fn get_log_state(&mut self) -> io::Result<LogState<TypeConfig>> {
+        let inner = self.0.inner.lock();
+        Ok(LogState { last_purged_log_id: inner.ends.purged, last_log_id: inner.ends.last })
+    }
+
+    async fn get_log_reader(&mut self) -> Self {
+        self.clone()
+    }
+
+    async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
+        let value = codec::encode(&VoteRecord::from(vote));
+        self.0.writer.write_durably(vec![(keys::vote(self.0.group), Some(value))]).await?;
+        // Readers compare it with the leader that they read for: visible only when it counts.
+        self.0.inner.lock().ends.vote = Some(*vote);
+        Ok(())
+    }
+
+    async fn save_committed(&mut self, committed: Option<LogId>) -> io::Result<()> {
+        let op = {
+            let mut inner = self.0.inner.lock();
+            inner.ends.committed = committed;
+            inner.next_op()
+        };
+        let value = codec::encode(&MarkRecord { at: committed.as_ref().map(LogIdRecord::from) });
+        // No barrier of its own: it rides on the next one. A mark that a crash takes back only means that the tail is
+        // applied when the next leader commits it; a restarted leader is elected anew before it serves.
+        self.submit(vec![(keys::committed(self.0.group), Some(value))], op, Ack::None).await
+    }
+
+    async fn read_committed(&mut self) -> io::Result<Option<LogId>> {
+        Ok(self.0.inner.lock().ends.committed)
+    }
+
+    async fn append<I>(&mut self, entries: I, callback: IOFlushed) -> io::Result<()>
+    where
+        I: IntoIterator<Item = Entry> + OptionalSend,
+        I::IntoIter: OptionalSend,
+    {
+        let encoded: Vec<(Entry, Vec<u8>)> = entries
+            .into_iter()
+            .map(|entry| {
+                let value = codec::encode(&EntryRecord::from(&entry));
+                (entry, value)
+            })
+            .collect();
+        let (changes, op) = {
+            let mut inner = self.0.inner.lock();
+            let op = inner.next_op();
+            let mut changes = Vec::with_capacity(encoded.len());
+            for (entry, value) in encoded {
+                let index = entry.log_id.index;
+                let expected = inner.ends.last.map_or(index, |l| l.index + 1);
+                if index != expected || value.len() > STORE_VALUE_BYTES_MAX {
+                    let found =
+                        format!("an entry of {} bytes was appended where index {expected} is next", value.len());
+                    return Err(Damage::new(self.0.group, Some(index), found).into());
+                }
+                inner.ends.last = Some(entry.log_id);
+                inner.cache_bytes += value.len();
+                inner.cache.push_back(Cached { entry, bytes: value.len(), op });
+                changes.push((keys::entry(self.0.group, index), Some(value)));
+            }
+            let stored = self.0.stored.load(Acquire);
+            inner.evict(stored);
+            (changes, op)
+        };
+        self.submit(changes, op, Ack::Flushed(callback)).await
+    }
+
+    async fn truncate_after(&mut self, last_log_id: Option<LogId>) -> io::Result<()> {
+        let (changes, op) = {
+            let mut inner = self.0.inner.lock();
+            let keep = last_log_id.or(inner.ends.purged);
+            let first = keep.map_or(0, |k| k.index + 1);
+            let end = inner.ends.last.map_or(0, |l| l.index + 1);
+            while inner.cache.back().is_some_and(|c| c.entry.log_id.index >= first) {
+                let gone = inner.cache.pop_back().map_or(0, |c| c.bytes);
+                inner.cache_bytes -= gone;
+            }
+            if first < end {
+                inner.ends.last = keep;
+            }
+            ((first..end).map(|i| (keys::entry(self.0.group, i), None)).collect(), inner.next_op())
+        };
+        // In the same order as the appends behind it, which is all that a truncation needs.
+        self.submit(changes, op, Ack::None).await
+    }
+
+    async fn purge(&mut self, log_id: LogId) -> io::Result<()> {
+        let (mut changes, op) = {
+            let mut inner = self.0.inner.lock();
+            let first = inner.ends.purged.map_or(0, |p| p.index + 1);
+            let end = inner.ends.last.map_or(0, |l| l.index + 1).min(log_id.index + 1);
+            while inner.cache.front().is_some_and(|c| c.entry.log_id.index <= log_id.index) {
+                let gone = inner.cache.pop_front().map_or(0, |c| c.bytes);
+                inner.cache_bytes -= gone;
+            }
+            inner.ends.purged = inner.ends.purged.max(Some(log_id));
+            inner.ends.last = inner.ends.last.max(Some(log_id));
+            let changes: Vec<Change> = (first..end).map(|i| (keys::entry(self.0.group, i), None)).collect();
+            (changes, inner.next_op())
+        };
+        // The snapshot that covers these entries is durable (see `machine::snapshot`), and so is the state: whoever
+        // finds the entries gone finds what they did.
+        changes.push((keys::purged(self.0.group), Some(codec::encode(&MarkRecord { at: Some((&log_id).into()) }))));
+        self.submit(changes, op, Ack::None).await
+    }
+}

@@ -1,0 +1,42 @@
+//! Durable storage of a node: one sled database, one writer thread, one log for each group.
+//!
+//! ```text
+//! append, vote, truncate, purge, committed ──► bounded queue ──► writer thread ──► one sled batch
+//!                                                                             └──► one barrier ──► callbacks, in order
+//! ```
+
+mod damage;
+pub mod keys;
+mod log;
+mod scan;
+mod sled_store;
+mod writer;
+
+pub use damage::Damage;
+pub use log::LogStore;
+pub use scan::{LogScan, scan_group};
+pub use sled_store::SledStore;
+pub use writer::{Ack, WriteOp, Writer, WriterCounts};
+
+use std::io;
+
+/// A key and its new value; without a value the key goes.
+pub type Change = (Vec<u8>, Option<Vec<u8>>);
+
+/// An ordered map of bytes whose batches are atomic and recovered as a prefix: if a batch survives a crash, so do
+/// all batches before it. Everything applied before a completed [`barrier`](Store::barrier) survives.
+///
+/// Blocks; call it from threads that may.
+pub trait Store: Send + Sync + 'static {
+    /// The value of a key.
+    fn get(&self, key: &[u8]) -> io::Result<Option<sled::IVec>>;
+    /// Visits `from..to` in order until `visit` says `false`.
+    fn scan(&self, from: &[u8], to: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> io::Result<bool>) -> io::Result<()>;
+    /// Applies a batch atomically; visible when this returns, durable after the next barrier. Where a key comes
+    /// twice, the last one counts.
+    fn apply(&self, changes: Vec<Change>) -> io::Result<()>;
+    /// Returns when everything applied so far is on the disk.
+    fn barrier(&self) -> io::Result<()>;
+    /// Gives the files back; every later call fails.
+    fn close(&self);
+}
