@@ -53,3 +53,32 @@ fn helpdesk_passes_its_own_tests() {
     assert_eq!(warnings.len(), 3, "{warnings:#?}");
     assert_eq!(predicted(&engine), (12, String::new()));
 }
+
+#[test]
+fn tienda_loads_without_a_warning_and_passes_its_tests() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bots/tienda");
+    let (engine, warnings) = engine_of(&dir);
+    assert_eq!(warnings, Vec::<String>::new());
+    let assistant = engine.assistant();
+    assert_eq!(assistant.domain.intents.len(), 19);
+    for intent in assistant.domain.intents.keys() {
+        let examples = assistant.nlu.iter().filter(|e| e.intent == *intent).count();
+        assert!(examples >= 12, "{intent} has {examples} examples");
+    }
+    assert_eq!(predicted(&engine), (31, String::new()));
+    assert_eq!(played(&engine), (31, String::new()));
+}
+
+#[test]
+fn tienda_tests_use_words_that_are_not_examples() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bots/tienda");
+    let (engine, _) = engine_of(&dir);
+    let assistant = engine.assistant();
+    let texts = assistant.tests.iter().flat_map(|t| &t.steps).filter_map(|s| match s {
+        tertulia_dialogue::format::StoryStep::User(user) => user.text.as_ref(),
+        _ => None,
+    });
+    for text in texts {
+        assert!(!assistant.nlu.iter().any(|e| e.text == *text), "{text:?} is an example");
+    }
+}
