@@ -1,1 +1,22 @@
-//! Session actors, the router, the GPU actor and admission.
+//! Session actors, the router that finds them, the GPU actor that feeds the encoder, and the admission before every
+//! mailbox.
+//!
+//! An actor here is a cache: it may be killed at any moment, since the truth is the journal's. ractor's mailboxes are
+//! unbounded, so every message that costs something carries a permit that was counted before it was sent.
+
+mod admission;
+mod gpu;
+mod router;
+mod session;
+mod sessions;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod turn;
+
+pub use admission::{Admission, Permit};
+pub use gpu::{GpuHandle, InferError};
+pub use router::{Peers, Router};
+pub use sessions::{Brain, Sessions};
+pub use turn::{ServedBy, TurnError, TurnReply, TurnRequest};

@@ -1,1 +1,7 @@
-fn main() {}
+//! `tertulia`: see `tertulia --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tertulia_node::cli::main()
+}

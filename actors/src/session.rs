@@ -1,0 +1,245 @@
+//! One actor per conversation: it takes the session's turns one after the other.
+//!
+//! Its tracker and its sequence number are a cache. Whenever the journal says something else (a fenced commit, an unknown
+//! outcome) the cache is dropped and loaded again; the fence in the log keeps a deposed leader from writing.
+
+use crate::admission::Permit;
+use crate::sessions::Brain;
+use crate::turn::{TurnError, TurnReply, TurnRequest};
+use dialogue::engine::{Step, TurnInput, TurnOutcome};
+use dialogue::ports::{ActionRunner, Clock, Journal};
+use dialogue::tracker::Tracker;
+use dialogue::{
+    CommitOutcome, CommitTurn, SessionId, ShardId, TimestampMs, TurnRecord, Understanding, ids::hash64, limits,
+};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// How often a turn is worked out anew because another writer was there first.
+const FENCED_RETRIES_MAX: usize = 3;
+
+/// What all session actors of a node share.
+pub(crate) struct SessionWorld {
+    pub journal: Arc<dyn Journal>,
+    pub actions: Arc<dyn ActionRunner>,
+    pub clock: Arc<dyn Clock>,
+    pub brain: Brain,
+    pub node: dialogue::NodeId,
+    pub zone: dialogue::Zone,
+}
+
+pub(crate) enum SessionMessage {
+    Turn {
+        request: Box<TurnRequest>,
+        reply: oneshot::Sender<Result<TurnReply, TurnError>>,
+        /// The place in the session's queue, given back when the turn is answered.
+        _place: Permit,
+    },
+}
+
+pub(crate) struct SessionActor;
+
+pub(crate) struct SessionState {
+    world: Arc<SessionWorld>,
+    session: SessionId,
+    shard: ShardId,
+    memory: Option<Memory>,
+}
+
+/// What the actor remembers between turns.
+struct Memory {
+    seq: u64,
+    tracker: Tracker,
+    context_events: usize,
+    last_at: Option<TimestampMs>,
+}
+
+impl Actor for SessionActor {
+    type Msg = SessionMessage;
+    type State = SessionState;
+    type Arguments = (Arc<SessionWorld>, SessionId);
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<SessionMessage>,
+        (world, session): Self::Arguments,
+    ) -> Result<SessionState, ActorProcessingErr> {
+        let shard = world.journal.shard_of(&session);
+        Ok(SessionState { world, session, shard, memory: None })
+    }
+
+    async fn handle(
+        &self,
+        _myself: ActorRef<SessionMessage>,
+        message: SessionMessage,
+        state: &mut SessionState,
+    ) -> Result<(), ActorProcessingErr> {
+        let SessionMessage::Turn { request, reply, _place } = message;
+        // Nobody waits: whatever the client does next, it asks under its key again.
+        if reply.is_closed() {
+            return Ok(());
+        }
+        let answer = state.turn(&request).await;
+        let _ = reply.send(answer);
+        Ok(())
+    }
+}
+
+impl SessionState {
+    async fn turn(&mut self, request: &TurnRequest) -> Result<TurnReply, TurnError> {
+        if request.time_left().is_zero() {
+            return Err(TurnError::Overloaded { what: "turns of this session".into(), limit: 1 });
+        }
+        for _ in 0..FENCED_RETRIES_MAX {
+            let memory = self.remember().await?;
+            let seq = memory.seq;
+            if let Some(reply) = self.recorded(request).await? {
+                return Ok(reply);
+            }
+            let understanding = self.understand(request).await?;
+            let turn = self.work_out(request, understanding).await?;
+            match self.commit(seq, turn).await? {
+                Some(reply) => return check_key(request, reply),
+                None => self.memory = None,
+            }
+        }
+        Err(TurnError::OutcomeUnknown)
+    }
+
+    /// Loads the session unless it is in memory.
+    async fn remember(&mut self) -> Result<&Memory, TurnError> {
+        if self.memory.is_none() {
+            let snapshot = self.world.journal.load(self.session.clone()).await?;
+            metrics::counter!("tertulia_session_activations_total").increment(1);
+            let assistant = self.world.brain.engine.assistant();
+            let mut memory =
+                Memory { seq: snapshot.seq, tracker: Tracker::new(assistant), context_events: 0, last_at: None };
+            snapshot.turns.iter().for_each(|turn| memory.learn(turn));
+            self.memory = Some(memory);
+        }
+        Ok(self.memory.as_ref().expect("it was loaded just now"))
+    }
+
+    /// The answer that stands under the request's key, if there is one.
+    async fn recorded(&self, request: &TurnRequest) -> Result<Option<TurnReply>, TurnError> {
+        if planted_bug("ignore-key") {
+            return Ok(None);
+        }
+        let found = self.world.journal.recorded(self.session.clone(), request.key.clone()).await?;
+        found.map(|turn| check_key(request, self.reply(turn, true))).transpose()
+    }
+
+    async fn understand(&self, request: &TurnRequest) -> Result<Understanding, TurnError> {
+        let engine = &self.world.brain.engine;
+        match engine.shortcut(&request.text) {
+            Some(Ok(understanding)) => Ok(understanding),
+            Some(Err(detail)) => Err(TurnError::BadMessage { detail }),
+            None => Ok(engine.understand(self.world.brain.nlu.understand(&request.text, request.deadline).await?)),
+        }
+    }
+
+    /// Runs the policies until the turn ends. Writes nothing.
+    async fn work_out(&self, request: &TurnRequest, understanding: Understanding) -> Result<TurnRecord, TurnError> {
+        let memory = self.memory.as_ref().expect("remember() ran before");
+        let at = self.world.clock.now();
+        // A context that grew past its bound begins anew, as after a long silence: slots are carried over.
+        let overlong = memory.context_events > limits::EVENTS_PER_ACTIVATION_MAX;
+        let last_at = memory.last_at.map(|at| if overlong { TimestampMs(0) } else { at });
+        let seq = memory.seq + 1;
+        let mut run = self.world.brain.engine.begin(
+            &memory.tracker,
+            TurnInput {
+                session: self.session.clone(),
+                key: request.key.clone(),
+                text: request.text.clone(),
+                message_id: request.message_id.clone(),
+                input_channel: request.input_channel.clone(),
+                metadata: request.metadata.clone(),
+                understanding,
+                at,
+                last_at,
+                seed: hash64(self.session.as_str().as_bytes()) ^ seq,
+            },
+        );
+        let TurnOutcome { events, replies, intent, entities, failure } = loop {
+            match run.step() {
+                Step::Act(call) => run.acted(self.world.actions.run(call).await),
+                Step::Done(outcome) => break outcome,
+            }
+        };
+        if let Some(failure) = failure {
+            tracing::warn!(session = %self.session, seq, failure, "a turn was cut short");
+            metrics::counter!("tertulia_turns_cut_short_total").increment(1);
+        }
+        Ok(TurnRecord {
+            seq,
+            key: request.key.clone(),
+            at,
+            release: self.world.brain.release.clone(),
+            text: request.text.clone(),
+            intent,
+            entities,
+            events,
+            replies,
+        })
+    }
+
+    /// Commits; `None` when another writer was there first. Nothing is answered before the journal has said yes.
+    async fn commit(&mut self, expected_seq: u64, turn: TurnRecord) -> Result<Option<TurnReply>, TurnError> {
+        let command = CommitTurn { session: self.session.clone(), expected_seq, turn };
+        let turn = command.turn.clone();
+        if planted_bug("reply-before-commit") {
+            let journal = self.world.journal.clone();
+            tokio::spawn(async move { journal.commit(command).await });
+            self.memory.as_mut().expect("remember() ran before").learn(&turn);
+            return Ok(Some(self.reply(turn, false)));
+        }
+        // Until the journal has answered, nobody knows what the session holds.
+        let memory = self.memory.take();
+        match self.world.journal.commit(command).await? {
+            CommitOutcome::Committed { seq } => {
+                assert_eq!(seq, turn.seq, "the fence and the record agree");
+                self.memory = memory;
+                self.memory.as_mut().expect("remember() ran before").learn(&turn);
+                Ok(Some(self.reply(turn, false)))
+            }
+            CommitOutcome::Replayed(recorded) => Ok(Some(self.reply(*recorded, true))),
+            CommitOutcome::Fenced { actual_seq } => {
+                tracing::info!(session = %self.session, expected_seq, actual_seq, "fenced: loading the session again");
+                metrics::counter!("tertulia_turns_fenced_total").increment(1);
+                Ok(None)
+            }
+        }
+    }
+
+    fn reply(&self, turn: TurnRecord, replayed: bool) -> TurnReply {
+        let served_by = crate::ServedBy { node: self.world.node, zone: self.world.zone.clone(), shard: self.shard };
+        TurnReply { turn, replayed, served_by }
+    }
+}
+
+impl Memory {
+    fn learn(&mut self, turn: &TurnRecord) {
+        if turn.begins_context() {
+            self.context_events = 0;
+        }
+        turn.events.iter().for_each(|event| self.tracker.apply(event));
+        self.context_events += turn.events.len();
+        self.seq = self.seq.max(turn.seq);
+        self.last_at = Some(turn.at);
+    }
+}
+
+/// A key names one text: under another one it is a client's mistake, and it must not pass for an answer.
+fn check_key(request: &TurnRequest, reply: TurnReply) -> Result<TurnReply, TurnError> {
+    if reply.turn.text == request.text {
+        return Ok(reply);
+    }
+    Err(TurnError::KeyReused { seq: reply.turn.seq })
+}
+
+/// Bugs that the drills must find, switched by `TERTULIA_PLANT_BUG` in builds with the feature `planted-bugs` only.
+fn planted_bug(name: &str) -> bool {
+    cfg!(feature = "planted-bugs") && std::env::var("TERTULIA_PLANT_BUG").is_ok_and(|bug| bug == name)
+}

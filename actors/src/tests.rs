@@ -1,0 +1,145 @@
+//! What the promises ask of sessions and router, told as stories.
+
+use crate::testing::*;
+use crate::{TurnError, TurnReply};
+use cluster_config::SessionOptions;
+use dialogue::ports::Owner;
+use dialogue::{NodeId, SessionId};
+use std::sync::Arc;
+use std::time::Duration;
+
+async fn alone() -> (TestNode, Arc<Truth>) {
+    let truth = Arc::new(Truth::default());
+    (TestNode::alone(truth.clone(), SessionOptions::default()).await, truth)
+}
+
+fn seq(reply: &Result<TurnReply, TurnError>) -> u64 {
+    reply.as_ref().unwrap().turn.seq
+}
+
+#[tokio::test]
+async fn a_retry_gets_the_recorded_reply_and_appends_nothing() {
+    let (node, truth) = alone().await;
+    let first = node.router.turn(request("s", "k1", "hi")).await.unwrap();
+    assert_eq!((said(&first), first.replayed), (vec!["Hello!"], false));
+    let again = node.router.turn(request("s", "k1", "hi")).await.unwrap();
+    assert_eq!((again.turn.clone(), again.replayed), (first.turn, true));
+    // The same key for other words is a client's mistake.
+    let misuse = node.router.turn(request("s", "k1", "bye")).await;
+    assert_eq!(misuse, Err(TurnError::KeyReused { seq: 1 }));
+    assert_eq!(truth.texts("s"), ["hi"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_reply_leaves_before_its_commit() {
+    let (node, truth) = alone().await;
+    node.journal.gate.send_replace(false);
+    let turn = tokio::spawn({
+        let router = node.router.clone();
+        // A message that names its intent: the device thread does not obey the test's clock.
+        async move { router.turn(request("s", "k1", "/greet")).await }
+    });
+    // This is as long as it takes for everything that can happen to have happened.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(!turn.is_finished(), "a reply left while the commit was held");
+    assert!(truth.texts("s").is_empty());
+    node.journal.gate.send_replace(true);
+    assert_eq!(seq(&turn.await.unwrap()), 1);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_asked_for_again_under_the_key() {
+    let (node, truth) = alone().await;
+    truth.mishaps.lock().push_back(Mishap::AnswerLost);
+    let reply = node.router.turn(request("s", "k1", "hi")).await.unwrap();
+    assert!(reply.replayed, "the turn was in the log already");
+    assert_eq!(truth.texts("s"), ["hi"]);
+}
+
+#[tokio::test]
+async fn a_writer_that_was_overtaken_works_its_turn_out_anew() {
+    let (node, truth) = alone().await;
+    node.router.turn(request("s", "k1", "hi")).await.unwrap();
+    truth.mishaps.lock().push_back(Mishap::Overtaken);
+    let reply = node.router.turn(request("s", "k2", "bye")).await;
+    assert_eq!(seq(&reply), 3);
+    assert_eq!(truth.texts("s"), ["hi", "overtaking", "bye"]);
+}
+
+#[tokio::test]
+async fn any_node_takes_any_session_and_an_election_is_waited_for() {
+    let (truth, peers) = (Arc::new(Truth::default()), Arc::new(MemoryPeers::default()));
+    let options = SessionOptions::default();
+    let a = TestNode::start(1, truth.clone(), Owner::Local, peers.clone(), options.clone()).await;
+    let b = TestNode::start(2, truth.clone(), Owner::Remote(NodeId(1)), peers.clone(), options).await;
+
+    // The wrong node forwards once, and says who served.
+    let reply = b.router.turn(request("s", "k1", "hi")).await.unwrap();
+    assert_eq!(reply.served_by.node, NodeId(1));
+
+    // The leader steps down; until there is another one the turn is held.
+    a.journal.owner.send_replace(Owner::Unknown);
+    let turn = tokio::spawn({
+        let router = b.router.clone();
+        async move { router.turn(request("s", "k2", "bye")).await }
+    });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!turn.is_finished());
+    a.journal.owner.send_replace(Owner::Remote(NodeId(2)));
+    b.journal.owner.send_replace(Owner::Local);
+    let reply = turn.await.unwrap().unwrap();
+    assert_eq!((reply.served_by.node, reply.turn.seq, said(&reply)), (NodeId(2), 2, vec!["Goodbye!"]));
+
+    // The old leader's cache is stale: the log's fence makes it load the session when it leads again.
+    b.journal.owner.send_replace(Owner::Remote(NodeId(1)));
+    a.journal.owner.send_replace(Owner::Local);
+    assert_eq!(seq(&a.router.turn(request("s", "k3", "hi")).await), 3);
+    assert_eq!(truth.texts("s"), ["hi", "bye", "hi"]);
+}
+
+#[tokio::test]
+async fn without_a_leader_the_deadline_ends_the_wait() {
+    let (node, _) = alone().await;
+    node.journal.owner.send_replace(Owner::Unknown);
+    let mut hurried = request("s", "k1", "hi");
+    hurried.deadline = tokio::time::Instant::now() + Duration::from_millis(30);
+    assert!(matches!(node.router.turn(hurried).await, Err(TurnError::NoLeader { .. })));
+}
+
+#[tokio::test]
+async fn a_killed_actor_is_only_a_lost_cache() {
+    let (node, truth) = alone().await;
+    node.router.turn(request("s", "k1", "hi")).await.unwrap();
+    node.sessions.kill(&SessionId::new("s").unwrap());
+    assert_eq!(seq(&node.router.turn(request("s", "k2", "bye")).await), 2);
+    assert_eq!(*truth.loads.lock(), 2, "it was activated twice");
+}
+
+#[tokio::test]
+async fn sessions_in_memory_and_turns_in_a_queue_are_bounded() {
+    let truth = Arc::new(Truth::default());
+    let options = SessionOptions { active_max: 2, queue_max: 1, ..Default::default() };
+    let node = TestNode::alone(truth.clone(), options).await;
+    for session in ["a", "b", "c"] {
+        node.router.turn(request(session, "k1", "hi")).await.unwrap();
+    }
+    assert_eq!(node.sessions.active(), 2, "one was passivated for the third");
+
+    // Two sessions are at work: a third finds no room, and a second turn of one finds its queue full.
+    node.journal.gate.send_replace(false);
+    let held: Vec<_> = ["b", "c"]
+        .map(|session| {
+            let router = node.router.clone();
+            tokio::spawn(async move { router.turn(request(session, "k2", "bye")).await })
+        })
+        .into();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let crowded = node.router.turn(request("a", "k2", "bye")).await;
+    assert_eq!(crowded, Err(TurnError::Overloaded { what: "active sessions".into(), limit: 2 }));
+    let queued = node.router.turn(request("b", "k3", "bye")).await;
+    assert_eq!(queued, Err(TurnError::Overloaded { what: "turns of this session".into(), limit: 1 }));
+    node.journal.gate.send_replace(true);
+    for turn in held {
+        assert_eq!(seq(&turn.await.unwrap()), 2);
+    }
+}

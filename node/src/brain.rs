@@ -1,0 +1,49 @@
+//! From a release and an encoder to something that answers.
+
+use anyhow::{Context, anyhow};
+use cluster_config::InferenceOptions;
+use dialogue::engine::Engine;
+use dialogue::format::{Assistant, Diagnostic, Loaded, SourceFile};
+use dialogue::ports::Scorer;
+use shaders::{Encoder, Heads, NluModel};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Parses an assistant; the error lists every diagnostic, a line each.
+pub fn load_assistant(sources: &[SourceFile]) -> anyhow::Result<Loaded> {
+    Assistant::load(sources).map_err(|d| listed(&d))
+}
+
+/// Compiles the policies; the error lists every diagnostic, a line each.
+pub fn compile(assistant: Assistant) -> anyhow::Result<Engine> {
+    Engine::new(assistant).map_err(|d| listed(&d))
+}
+
+fn listed(diagnostics: &[Diagnostic]) -> anyhow::Error {
+    let lines: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
+    anyhow!("{}", lines.join("\n"))
+}
+
+/// The engine and the model of a release.
+pub fn load_release(
+    release: &Path,
+    encoder: &Path,
+    options: &InferenceOptions,
+) -> anyhow::Result<(Arc<Engine>, Arc<dyn Scorer>, dialogue::ReleaseId)> {
+    let release_dir = release;
+    let release = crate::release::Release::read(release_dir)?;
+    let engine = compile(load_assistant(&release.sources)?.assistant)
+        .with_context(|| format!("{}: the release does not load", release_dir.display()))?;
+    let encoder = load_encoder(encoder, options)?;
+    let heads = Heads::from_bytes(&release.heads)
+        .with_context(|| format!("{}: the heads do not load", release_dir.display()))?;
+    let model = NluModel::load(encoder, heads, options)?;
+    Ok((Arc::new(engine), Arc::new(model), release.id))
+}
+
+/// Loads the encoder; says how to get it where it is missing.
+pub fn load_encoder(dir: &Path, options: &InferenceOptions) -> anyhow::Result<Encoder> {
+    Encoder::load(dir, options).with_context(|| {
+        format!("{}: the encoder does not load (`tertulia model pull` fetches it, --force anew)", dir.display())
+    })
+}

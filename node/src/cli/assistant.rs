@@ -1,0 +1,107 @@
+//! `validate` and `parse`.
+
+use super::{Outcome, style};
+use crate::http::rasa::understanding_json;
+use clap::Args;
+use cluster_config::InferenceOptions;
+use std::path::{Path, PathBuf};
+
+/// Check an assistant's files without training.
+#[derive(Args)]
+pub(crate) struct Validate {
+    /// The assistant's folder (domain.yml, data/, config.yml)
+    #[arg(default_value = ".")]
+    assistant: PathBuf,
+    /// Warnings count as errors
+    #[arg(long)]
+    strict: bool,
+}
+
+impl Validate {
+    pub(crate) fn run(self) -> anyhow::Result<Outcome> {
+        let sources = crate::assistant_files::read(&self.assistant)?;
+        let (assistant, warnings) = match dialogue::format::Assistant::load(&sources) {
+            Ok(loaded) => (loaded.assistant, loaded.warnings),
+            Err(errors) => return Ok(report(&self.assistant, &errors)),
+        };
+        for warning in &warnings {
+            eprintln!("{} {warning}", style::yellow("warning:"));
+        }
+        let (intents, examples) = (assistant.domain.intents.len(), assistant.nlu.len());
+        let (rules, stories, tests) = (assistant.rules.len(), assistant.stories.len(), assistant.tests.len());
+        if let Err(errors) = dialogue::engine::Engine::new(assistant) {
+            return Ok(report(&self.assistant, &errors));
+        }
+        println!(
+            "{} {}: {intents} intents, {examples} examples, {rules} rules, {stories} stories, {tests} test stories",
+            style::green("valid"),
+            self.assistant.display()
+        );
+        Ok(if self.strict && !warnings.is_empty() { Outcome::FoundWrong } else { Outcome::Fine })
+    }
+}
+
+fn report(assistant: &Path, errors: &[dialogue::format::Diagnostic]) -> Outcome {
+    for error in errors {
+        eprintln!("{} {error}", style::red("error:"));
+    }
+    eprintln!("{}: {} error(s)", assistant.display(), errors.len());
+    Outcome::FoundWrong
+}
+
+/// Where commands find a trained assistant.
+#[derive(Args)]
+pub(crate) struct ReleaseArgs {
+    /// The release that `tertulia train` made
+    #[arg(long, default_value = "release")]
+    pub release: PathBuf,
+    /// The encoder's folder; the model cache when left out
+    #[arg(long)]
+    pub encoder: Option<PathBuf>,
+}
+
+impl ReleaseArgs {
+    /// The engine and the model; fetches the encoder where it is missing.
+    pub(crate) async fn load(
+        &self,
+    ) -> anyhow::Result<(std::sync::Arc<dialogue::engine::Engine>, std::sync::Arc<dyn dialogue::ports::Scorer>)> {
+        let encoder = match &self.encoder {
+            Some(dir) => dir.clone(),
+            None => crate::model_store::ensure_encoder(false).await?,
+        };
+        let release = self.release.clone();
+        let (engine, scorer, _) = tokio::task::spawn_blocking(move || {
+            crate::brain::load_release(&release, &encoder, &InferenceOptions::default())
+        })
+        .await??;
+        Ok((engine, scorer))
+    }
+}
+
+/// Show what is understood of a text, as JSON.
+#[derive(Args)]
+pub(crate) struct Parse {
+    /// What a user would say
+    text: String,
+    #[command(flatten)]
+    release: ReleaseArgs,
+}
+
+impl Parse {
+    pub(crate) async fn run(self) -> anyhow::Result<Outcome> {
+        let (engine, scorer) = self.release.load().await?;
+        let understanding = match engine.shortcut(&self.text) {
+            Some(read) => read.map_err(anyhow::Error::msg)?,
+            None => engine.understand(understand(&*scorer, &self.text)?),
+        };
+        println!("{}", serde_json::to_string_pretty(&understanding_json(&understanding))?);
+        Ok(Outcome::Fine)
+    }
+}
+
+/// One text through the model, without a queue.
+pub(crate) fn understand(scorer: &dyn dialogue::ports::Scorer, text: &str) -> anyhow::Result<dialogue::Understanding> {
+    let mut scored = scorer.score(&[scorer.encode(text)?])?;
+    anyhow::ensure!(scored.len() == 1, "the scorer answered {} times for one text", scored.len());
+    Ok(scored.remove(0))
+}

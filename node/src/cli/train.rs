@@ -1,0 +1,92 @@
+//! `train`: an assistant's folder → a release.
+
+use super::{Outcome, style};
+use crate::release::Release;
+use clap::Args;
+use cluster_config::InferenceOptions;
+use indicatif::ProgressBar;
+use shaders::{TrainOptions, TrainProgress};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Instant;
+
+/// Train an assistant into a release.
+#[derive(Args)]
+pub(crate) struct Train {
+    /// The assistant's folder (domain.yml, data/, config.yml)
+    #[arg(long, default_value = ".")]
+    assistant: PathBuf,
+    /// Where the release goes; an earlier release there is replaced
+    #[arg(long, default_value = "release")]
+    out: PathBuf,
+    /// The encoder's folder; the model cache when left out
+    #[arg(long)]
+    encoder: Option<PathBuf>,
+    /// Same seed, same release
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+impl Train {
+    pub(crate) async fn run(self) -> anyhow::Result<Outcome> {
+        let encoder = match &self.encoder {
+            Some(dir) => dir.clone(),
+            None => crate::model_store::ensure_encoder(false).await?,
+        };
+        let started = Instant::now();
+        let out = self.out.clone();
+        let id = tokio::task::spawn_blocking(move || train(&self.assistant, &self.out, &encoder, self.seed)).await??;
+        println!(
+            "{} release {} in {} ({:.1} s)",
+            style::green("trained"),
+            &id.as_str()[..12],
+            out.display(),
+            started.elapsed().as_secs_f64()
+        );
+        Ok(Outcome::Fine)
+    }
+}
+
+/// Trains and writes the release.
+pub(crate) fn train(
+    assistant_dir: &Path,
+    out: &Path,
+    encoder: &Path,
+    seed: u64,
+) -> anyhow::Result<dialogue::ReleaseId> {
+    let sources = crate::assistant_files::read(assistant_dir)?;
+    let loaded = crate::brain::load_assistant(&sources)?;
+    for warning in &loaded.warnings {
+        eprintln!("{} {warning}", style::yellow("warning:"));
+    }
+    let examples = loaded.assistant.nlu.clone();
+    crate::brain::compile(loaded.assistant)?;
+    // Training on the CPU is the reproducible path: the same seed gives the same release.
+    let options = InferenceOptions { device: cluster_config::Device::Cpu, ..Default::default() };
+    let encoder = crate::brain::load_encoder(encoder, &options)?;
+    let bar = StageBar(Mutex::new((style::bar(1), "")));
+    let heads = shaders::train(&encoder, &examples, &TrainOptions { seed, ..Default::default() }, &|p| bar.show(p))?;
+    bar.finish();
+    Release::write(out, &sources, &heads.to_bytes())
+}
+
+/// One bar for every stage of the training.
+struct StageBar(Mutex<(ProgressBar, &'static str)>);
+
+impl StageBar {
+    fn show(&self, progress: TrainProgress) {
+        let Ok(mut guard) = self.0.lock() else { return };
+        if guard.1 != progress.stage {
+            guard.0.finish_and_clear();
+            *guard = (style::bar(progress.total), progress.stage);
+            guard.0.set_message(progress.stage);
+        }
+        guard.0.set_position(progress.done as u64);
+    }
+
+    fn finish(&self) {
+        if let Ok(guard) = self.0.lock() {
+            guard.0.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! `tertulia serve`: one node, from its configuration to its last goodbye.
+
+use crate::action_client::ActionClient;
+use crate::http::{App, routes};
+use crate::peers::{PeerTurns, TurnService};
+use actors::{Brain, GpuHandle, Router, Sessions};
+use anyhow::Context;
+use cluster_config::NodeConfig;
+use dialogue::ports::{Clock, Journal};
+use dialogue::{NodeId, TimestampMs, Zone};
+use metrics_exporter_prometheus::PrometheusHandle;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How long turns in work may take to end when the node stops.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// The system's clock.
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> TimestampMs {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        TimestampMs(since.as_millis() as u64)
+    }
+}
+
+/// Runs the node until SIGINT or SIGTERM.
+pub async fn serve(config: NodeConfig, metrics: PrometheusHandle) -> anyhow::Result<()> {
+    // Listen first: a port in use is the commonest mistake, and the cheapest to tell.
+    let listener = TcpListener::bind(config.http.listen)
+        .await
+        .with_context(|| format!("http.listen: cannot listen on {}", config.http.listen))?;
+    let encoder = match &config.encoder {
+        Some(dir) => dir.clone(),
+        None => crate::model_store::encoder_dir()?,
+    };
+    let (release_dir, inference) = (config.release.clone(), config.inference.clone());
+    let (engine, scorer, release) =
+        tokio::task::spawn_blocking(move || crate::brain::load_release(&release_dir, &encoder, &inference)).await??;
+    tracing::info!(release = release.as_str(), encoder = scorer.describe(), "the release is loaded");
+    let nlu = GpuHandle::start(scorer, &config.inference).await.context("cannot start the GPU actor")?;
+
+    let turns = TurnService::default();
+    let raft = raft::Node::start(&config, turns.routes()).await.context("cannot start the log")?;
+    let journal: Arc<dyn Journal> = raft.clone();
+    let brain = Brain { engine: engine.clone(), nlu: nlu.clone(), release: Some(release.clone()) };
+    let me = (NodeId(config.node), Zone::new(&*config.zone)?);
+    let actions = Arc::new(ActionClient::new(config.action_endpoint.clone())?);
+    let sessions = Sessions::start(journal.clone(), actions, Arc::new(SystemClock), brain, me, config.sessions.clone())
+        .await
+        .context("cannot start the sessions")?;
+    let peers = Arc::new(PeerTurns::new(raft.clone()));
+    let router = Router::new(journal, sessions.clone(), peers.clone(), config.limits.turns_in_flight_max);
+    turns.open(router.clone(), raft.clone());
+
+    let app = Arc::new(App {
+        config,
+        router,
+        sessions: sessions.clone(),
+        raft: raft.clone(),
+        peers,
+        engine,
+        nlu: nlu.clone(),
+        release,
+        metrics,
+        stopping: AtomicBool::new(false),
+    });
+    tracing::info!(listen = %listener.local_addr()?, node = app.config.node, zone = app.config.zone, "serving");
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(
+        axum::serve(listener, routes(app.clone()))
+            .with_graceful_shutdown(async move {
+                let _ = stopped.await;
+            })
+            .into_future(),
+    );
+    wait_for_signal().await?;
+
+    // Leadership goes first, while turns can still be forwarded to the next leader; then the door closes.
+    tracing::info!("stopping: moving leadership away");
+    app.stopping.store(true, Ordering::Relaxed);
+    raft.resign().await;
+    let _ = stop.send(());
+    if tokio::time::timeout(DRAIN, serving).await.is_err() {
+        tracing::warn!(turns = app.router.turns_in_flight(), "turns were cut off; their clients will ask again");
+    }
+    sessions.stop();
+    raft.shutdown().await;
+    nlu.stop();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn wait_for_signal() -> anyhow::Result<()> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! The command line as a user meets it: a new assistant from nothing, and what is said of mistakes.
+
+mod common;
+
+use common::*;
+use serde_json::Value;
+
+#[test]
+fn a_new_assistant_validates_trains_passes_its_test_and_understands() {
+    let dir = tempfile::tempdir().unwrap();
+    let assistant = dir.path().join("shop");
+    succeed(&["init", path(&assistant)]);
+    assert!(succeed(&["validate", path(&assistant)]).contains("4 intents"));
+    let again = fail(2, &["init", path(&assistant)]);
+    assert!(again.contains("nothing was written"), "{again}");
+
+    let release = path(release());
+    assert!(succeed(&["test", "--release", release]).contains("1 passed, 0 failed"));
+    let parsed: Value = serde_json::from_str(&succeed(&["parse", "--release", release, "when do you close?"])).unwrap();
+    assert_eq!(parsed["intent"]["name"], "ask_hours");
+    let parsed: Value = serde_json::from_str(&succeed(&["parse", "--release", release, "/greet"])).unwrap();
+    assert_eq!((&parsed["intent"]["name"], &parsed["intent"]["confidence"]), (&"greet".into(), &1.0.into()));
+}
+
+#[test]
+fn training_twice_gives_the_same_release() {
+    let dir = tempfile::tempdir().unwrap();
+    let (assistant, out) = (dir.path().join("shop"), dir.path().join("release"));
+    succeed(&["init", path(&assistant)]);
+    succeed(&["train", "--assistant", path(&assistant), "--out", path(&out)]);
+    let id = |dir: &std::path::Path| {
+        let manifest: Value = serde_json::from_slice(&std::fs::read(dir.join("release.json")).unwrap()).unwrap();
+        manifest["id"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(id(&out), id(release()));
+}
+
+#[test]
+fn a_mistake_in_an_assistant_is_named_with_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let assistant = dir.path().join("shop");
+    succeed(&["init", path(&assistant)]);
+    let rules = assistant.join("data/rules.yml");
+    let broken = std::fs::read_to_string(&rules).unwrap().replace("utter_hours", "utter_ours");
+    std::fs::write(&rules, broken).unwrap();
+    let said = fail(1, &["validate", path(&assistant)]);
+    assert!(said.contains("data/rules.yml:") && said.contains("utter_ours"), "{said}");
+    // Training refuses it too, and leaves nothing behind.
+    let out = dir.path().join("release");
+    fail(2, &["train", "--assistant", path(&assistant), "--out", path(&out)]);
+    assert!(!out.exists());
+}
+
+#[test]
+fn a_failed_test_story_shows_what_was_expected_and_what_came() {
+    let dir = tempfile::tempdir().unwrap();
+    let (assistant, out) = (dir.path().join("shop"), dir.path().join("release"));
+    succeed(&["init", path(&assistant)]);
+    let tests = assistant.join("tests/test_stories.yml");
+    let wrong = std::fs::read_to_string(&tests).unwrap().replace("- action: utter_hours", "- action: utter_welcome");
+    std::fs::write(&tests, wrong).unwrap();
+    succeed(&["train", "--assistant", path(&assistant), "--out", path(&out)]);
+    let run = tertulia(&["test", "--release", path(&out)]);
+    let said = text(&run.stdout);
+    assert_eq!(run.status.code(), Some(1), "{said}");
+    assert!(said.contains("utter_welcome") && said.contains("utter_hours"), "{said}");
+    assert!(said.contains("0 passed, 1 failed"), "{said}");
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let nowhere = dir.path().join("nowhere");
+    assert!(fail(2, &["validate", path(&nowhere)]).contains("not a folder"));
+    assert!(fail(2, &["test", "--release", path(&nowhere)]).contains("release.json"));
+    assert!(fail(2, &["serve", "--config", path(&nowhere)]).contains("cannot read the configuration"));
+    assert!(fail(2, &["status", "--url", "http://127.0.0.1:1"]).contains("no node answers"));
+    // A broken encoder is named with its file.
+    std::fs::write(dir.path().join("config.json"), "{}").unwrap();
+    let said = fail(2, &["parse", "--release", path(release()), "--encoder", path(dir.path()), "hi"]);
+    assert!(said.contains("config.json"), "{said}");
+}
+
+#[test]
+fn a_port_in_use_and_a_typo_in_the_configuration_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let config = Node::config(dir.path(), "test", port, "");
+    let said = fail(2, &["serve", "--config", path(&config)]);
+    assert!(said.contains("http.listen") && said.contains(&port.to_string()), "{said}");
+
+    let config = Node::config(dir.path(), "test", free_port(), "sesions:\n  active_max: 5\n");
+    let said = fail(2, &["serve", "--config", path(&config)]);
+    assert!(said.contains("node.yml") && said.contains("sesions"), "{said}");
+
+    let config = Node::config(dir.path(), "test", free_port(), "raft:\n  heartbeat_ms: 1\n");
+    let said = fail(2, &["serve", "--config", path(&config)]);
+    assert!(said.contains("raft.heartbeat_ms: found 1, expected 10 to 10000"), "{said}");
+}
