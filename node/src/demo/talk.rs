@@ -6,8 +6,8 @@ use crate::cli::style;
 use std::time::{Duration, Instant};
 
 /// What is said before the zone dies, and after.
-const BEFORE: [&str; 2] = ["hello", "what is your return policy?"];
-const AFTER: [&str; 3] = ["where is my order A1234?", "do you ship to Madrid?", "thanks, bye"];
+const BEFORE: [&str; 2] = ["hello", "how much is shipping?"];
+const AFTER: [&str; 3] = ["where is my order A1234?", "how can I pay?", "thank you, bye"];
 
 /// Talks, kills the zone, talks on, and waits until the zone is back.
 pub(super) async fn through_the_loss_of(zone: &str, cluster: &mut Cluster) -> anyhow::Result<()> {
@@ -33,7 +33,7 @@ pub(super) async fn through_the_loss_of(zone: &str, cluster: &mut Cluster) -> an
     }
     cluster.wait_until_ready().await?;
     println!("{}: the zone is back, and its log has caught up.\n", style::green("ready"));
-    show("are you still there?", &talker.say("are you still there?").await?);
+    show("are you a bot?", &talker.say("are you a bot?").await?);
     let turns = talker.turns().await?;
     println!("\nThe log holds {turns} turns of this session; {} were acknowledged.\n", talker.acknowledged());
     anyhow::ensure!(turns == talker.acknowledged(), "turns were lost or doubled");
