@@ -30,6 +30,8 @@ pub struct ClusterOptions {
     pub env: Vec<(String, String)>,
     /// A program and its arguments to run each node under, such as a tracer.
     pub wrapper: Vec<String>,
+    /// Where custom actions run.
+    pub action_endpoint: Option<String>,
     /// The last word on each node's configuration.
     pub adjust: fn(&mut NodeConfig),
 }
@@ -37,7 +39,14 @@ pub struct ClusterOptions {
 impl ClusterOptions {
     /// Plain nodes.
     pub fn new(binary: Binary, release: impl Into<PathBuf>) -> Self {
-        Self { binary, release: release.into(), env: Vec::new(), wrapper: Vec::new(), adjust: |_| {} }
+        Self {
+            binary,
+            release: release.into(),
+            env: Vec::new(),
+            wrapper: Vec::new(),
+            action_endpoint: None,
+            adjust: |_| {},
+        }
     }
 }
 
@@ -108,7 +117,7 @@ impl Cluster {
                 sessions: Default::default(),
                 inference: Default::default(),
                 limits: Default::default(),
-                action_endpoint: None,
+                action_endpoint: options.action_endpoint.clone(),
             };
             // The drills never need a device, and three nodes share the cores.
             config.inference.device = Device::Cpu;

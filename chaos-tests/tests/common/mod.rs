@@ -1,6 +1,9 @@
 //! What the tests with real processes share: one at a time, one release a test binary.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+use axum::routing::post;
+use axum::{Json, Router};
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use tempfile::TempDir;
@@ -38,4 +41,16 @@ pub async fn moodbot_cluster(env: &[(&str, &str)]) -> Option<Cluster> {
     let mut options = ClusterOptions::new(binary, &release.1);
     options.env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     Some(Cluster::start(options).await.unwrap())
+}
+
+/// An action server by Rasa's protocol that runs every action: it says which and sets nothing. Its endpoint.
+pub async fn action_server() -> String {
+    let webhook = async |Json(call): Json<Value>| {
+        Json(json!({"events": [], "responses": [{"text": format!("{} ran", call["next_action"])}]}))
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}/webhook", listener.local_addr().unwrap());
+    let routes = Router::new().route("/webhook", post(webhook));
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    endpoint
 }
