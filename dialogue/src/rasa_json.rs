@@ -122,7 +122,11 @@ impl Event {
                     entities: entities_from(parse.and_then(|p| p.get("entities")))?,
                     message_id: optional("message_id"),
                     input_channel: optional("input_channel"),
-                    metadata: Value::from_json(object.get("metadata").unwrap_or(&Json::Null)),
+                    metadata: match Value::from_json(object.get("metadata").unwrap_or(&Json::Null)) {
+                        // Nothing at all is shown as an empty object.
+                        Value::Map(map) if map.is_empty() => Value::Null,
+                        other => other,
+                    },
                 }
             }
             "reminder" | "cancel_reminder" => {
@@ -150,7 +154,7 @@ impl Tracker {
                 "trigger_message": active.trigger.as_ref().map(understanding_json),
             }),
         };
-        let channel = self.events().iter().rev().find_map(|e| match e {
+        let channel = self.events().rev().find_map(|e| match e {
             Event::UserUttered { input_channel, .. } => input_channel.clone(),
             _ => None,
         });
@@ -164,7 +168,7 @@ impl Tracker {
             "latest_event_time": null,
             "followup_action": self.followup(),
             "paused": self.paused(),
-            "events": self.events().iter().map(|e| e.to_rasa_json(TimestampMs(0))).collect::<Vec<_>>(),
+            "events": self.events().map(|e| e.to_rasa_json(TimestampMs(0))).collect::<Vec<_>>(),
             "latest_input_channel": channel,
             "active_loop": active,
             "latest_action": self.latest_action().map_or_else(|| json!({}), |name| json!({"action_name": name})),

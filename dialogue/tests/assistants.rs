@@ -1,4 +1,5 @@
 //! The assistants that nobody here wrote, and our own: they load, and their test stories pass.
+#![allow(clippy::unwrap_used)] // Helpers of tests may fail as tests do.
 
 mod common;
 

@@ -41,7 +41,7 @@ impl Training {
         let mut states = Vec::new();
         let mut out = Vec::new();
         for applied in tracker.history() {
-            if let (Event::ActionExecuted { action, .. }, Some(before)) = (&applied.event, &applied.before) {
+            if let (Event::ActionExecuted { action, .. }, Some(before)) = (&*applied.event, &applied.before) {
                 states.push(before.state.clone());
                 out.push(Example { states: states.clone(), action: action.clone() });
             }

@@ -49,7 +49,7 @@ impl Exec<'_> {
         let mut filled: Vec<(String, Value)> = Vec::new();
         if tracker.active_loop().is_some() {
             let is_asked = |name: &str| requested == Some(name) || required(form, tracker).any(|slot| slot == name);
-            for event in tracker.events().iter().rev().take_while(|e| !matches!(e, Event::UserUttered { .. })) {
+            for event in tracker.events().rev().take_while(|e| !matches!(e, Event::UserUttered { .. })) {
                 let Event::SlotSet { name, value } = event else { continue };
                 if is_asked(name) && !filled.iter().any(|(n, _)| n == name) {
                     filled.push((name.clone(), value.clone()));

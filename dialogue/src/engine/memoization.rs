@@ -4,11 +4,11 @@ use super::{compile::Training, rules::RulePolicy};
 use crate::{
     Event,
     format::{Domain, MemoizationConfig},
-    tracker::{ACTION_LISTEN, RULE_ONLY, State, Tracker},
+    tracker::{ACTION_LISTEN, RULE_ONLY, State, Tracker, UserState},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Most actions that the augmented policy goes back when every action of the conversation may count.
+/// Most actions that the augmented policy goes back.
 const AUGMENTED_ACTIONS_MAX: usize = 50;
 
 /// The compiled policy.
@@ -46,10 +46,11 @@ impl Memoization {
         }
         // Forget the conversation's beginning, action by action, and with it what was set there.
         let history = tracker.history();
-        let actions = history.iter().enumerate().filter(|(_, a)| matches!(a.event, Event::ActionExecuted { .. }));
-        let positions: Vec<usize> = actions.map(|(at, _)| at).collect();
-        let back = self.config.max_history.unwrap_or(AUGMENTED_ACTIONS_MAX);
-        for &from in &positions[positions.len().saturating_sub(back)..] {
+        let back = self.config.max_history.map_or(AUGMENTED_ACTIONS_MAX, |max| (4 * max).min(AUGMENTED_ACTIONS_MAX));
+        let actions = history.iter().enumerate().rev().filter(|(_, a)| a.before.is_some());
+        let mut starts: Vec<usize> = actions.map(|(at, _)| at).take(back).collect();
+        starts.reverse();
+        for from in starts {
             let mut shorter = Tracker::of_domain(Arc::clone(tracker.domain()));
             history[from..].iter().for_each(|a| shorter.apply(&a.event));
             let shorter = self.states(&shorter, rules);
@@ -70,40 +71,60 @@ impl Memoization {
 
     /// The last states as stories would have them: turns that only rules know of are left out.
     fn states(&self, tracker: &Tracker, rules: &RulePolicy) -> Vec<State> {
-        let mut states: Vec<State> = Vec::new();
+        let now = tracker.state();
+        let mut seen: Vec<Seen<'_>> = Vec::new();
         let mut hidden = false;
-        let mut previous: Option<Option<String>> = None;
-        let mut take = |state: &State, hides: bool, sticky: bool| {
-            if !hidden {
-                previous = Some(state.prev_action.clone());
-            }
-            if !sticky {
-                hidden = hides;
-            }
-            if hidden {
-                return;
-            }
-            let mut state = state.clone();
+        let mut previous: Option<&str> = None;
+        for applied in tracker.history() {
+            let Some(before) = &applied.before else { continue };
+            let hides = matches!(&*applied.event, Event::ActionExecuted { policy: Some(p), .. } if p == RULE_ONLY);
+            see(&mut seen, &mut hidden, &mut previous, (&before.state, hides, before.sticky));
+        }
+        see(&mut seen, &mut hidden, &mut previous, (&now, false, tracker.is_sticky()));
+        let from = self.config.max_history.map_or(0, |max| seen.len().saturating_sub(max));
+        let state = |seen: &Seen<'_>| {
+            let mut state = seen.state.clone();
+            state.user = seen.user.cloned();
+            state.prev_action = seen.previous.map(str::to_owned);
             state.slots.retain(|name, _| !rules.rule_only_slots.contains(name));
             state.active_loop = state.active_loop.filter(|name| !rules.rule_only_loops.contains(name));
-            if let Some(before) = states.last()
-                && state.prev_action.as_deref() != Some(ACTION_LISTEN)
-            {
-                state.user.clone_from(&before.user);
-            }
-            if let Some(Some(action)) = &previous {
-                state.prev_action = Some(action.clone());
-            }
-            states.push(state);
+            state
         };
-        for applied in tracker.history() {
-            if let (Event::ActionExecuted { policy, .. }, Some(before)) = (&applied.event, &applied.before) {
-                take(&before.state, policy.as_deref() == Some(RULE_ONLY), before.sticky);
-            }
-        }
-        take(&tracker.state(), false, tracker.is_sticky());
-        last(states, self.config.max_history)
+        seen[from..].iter().map(state).collect()
     }
+}
+
+/// A moment of the conversation, as a story would have it.
+struct Seen<'t> {
+    state: &'t State,
+    /// The message that counts: a rule's own message is no part of the story.
+    user: Option<&'t UserState>,
+    /// The action before it that is part of the story.
+    previous: Option<&'t str>,
+}
+
+/// Adds a moment unless the turn is hidden: `(state, is what follows hidden, does that depend on the turn before)`.
+fn see<'t>(
+    seen: &mut Vec<Seen<'t>>,
+    hidden: &mut bool,
+    previous: &mut Option<&'t str>,
+    (state, hides, sticky): (&'t State, bool, bool),
+) {
+    if !*hidden {
+        *previous = state.prev_action.as_deref();
+    }
+    if !sticky {
+        *hidden = hides;
+    }
+    if *hidden {
+        return;
+    }
+    let listened = state.prev_action.as_deref() == Some(ACTION_LISTEN);
+    let user = match seen.last() {
+        Some(before) if !listened => before.user,
+        _ => state.user.as_ref(),
+    };
+    seen.push(Seen { state, user, previous: previous.or(state.prev_action.as_deref()) });
 }
 
 fn last(mut states: Vec<State>, count: Option<usize>) -> Vec<State> {

@@ -43,7 +43,7 @@ impl Engine {
             return Prediction::of(action, None, 1.0);
         }
         // An action that just refused to run is not asked again.
-        let refused = tracker.events().iter().rev().find_map(|e| match e {
+        let refused = tracker.events().rev().find_map(|e| match e {
             Event::ActionRejected { action } => Some(Some(action.as_str())),
             Event::ActionExecuted { .. } => Some(None),
             _ => None,

@@ -44,6 +44,20 @@ enum Source {
     Rule(usize),
 }
 
+/// Rules that say different things at the same moment.
+#[derive(Debug)]
+struct Clash {
+    states: Vec<State>,
+    names: BTreeSet<String>,
+}
+
+/// What rules say at a moment.
+#[derive(Debug)]
+enum Learned {
+    Rule(Rule),
+    Clash(Clash),
+}
+
 /// What the rule policy says.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct RulePrediction {
@@ -62,6 +76,7 @@ pub(super) struct RulePrediction {
 #[derive(Debug, Default)]
 pub(super) struct RulePolicy {
     rules: Vec<Rule>,
+    clashes: Vec<Clash>,
     unhappy: Vec<(Vec<State>, Unhappy)>,
     used_in_stories: BTreeSet<Source>,
     /// Slots and forms that no story mentions.
@@ -78,7 +93,7 @@ impl RulePolicy {
     /// Compiles rules and checks them and the stories against one another.
     pub(super) fn compile(domain: &Arc<Domain>, training: &[Training]) -> Result<RulePolicy, Vec<Diagnostic>> {
         let mut policy = RulePolicy::default();
-        let mut found: BTreeMap<Vec<State>, Option<Rule>> = BTreeMap::new();
+        let mut found: BTreeMap<Vec<State>, Learned> = BTreeMap::new();
         let mut order: Vec<Vec<State>> = Vec::new();
         let mut unhappy: BTreeMap<Vec<State>, Unhappy> = BTreeMap::new();
         let mut seen = [(BTreeSet::new(), BTreeSet::new()), (BTreeSet::new(), BTreeSet::new())];
@@ -99,8 +114,13 @@ impl RulePolicy {
         policy.rule_only_slots = rule_slots.difference(&story_slots).cloned().collect();
         policy.rule_only_loops = rule_loops.difference(&story_loops).cloned().collect();
         policy.unhappy = unhappy.into_iter().collect();
-        let rules = order.iter().filter_map(|key| found.remove(key).flatten());
-        policy.rules = rules.filter(|rule| rule.action != ANYTHING).collect();
+        for learned in order.iter().filter_map(|key| found.remove(key)) {
+            match learned {
+                Learned::Rule(rule) if rule.action == ANYTHING => {}
+                Learned::Rule(rule) => policy.rules.push(rule),
+                Learned::Clash(clash) => policy.clashes.push(clash),
+            }
+        }
         let errors = policy.check(domain, training);
         if errors.is_empty() { Ok(policy) } else { Err(errors) }
     }
@@ -142,7 +162,7 @@ impl RulePolicy {
                     {
                         dropped.insert(*index);
                     }
-                    _ => errors.extend(self.contradiction(item, gold, &said)),
+                    _ => errors.push(self.contradiction(item, &tracker, gold, &said)),
                 }
                 tracker.apply(event);
             }
@@ -155,24 +175,30 @@ impl RulePolicy {
         errors
     }
 
-    fn contradiction(&self, item: &Training, gold: &str, said: &RulePrediction) -> Option<Diagnostic> {
+    fn contradiction(&self, item: &Training, tracker: &Tracker, gold: &str, said: &RulePrediction) -> Diagnostic {
         let kind = if item.is_rule { "rule" } else { "story" };
         let who = match &said.source {
             Some(Source::Rule(index)) => {
-                let others: Vec<_> = self.rules[*index].names.iter().filter(|n| **n != item.story.name).collect();
-                let names: Vec<String> = others.iter().map(|n| format!("`{n}`")).collect();
-                let names = if names.is_empty() { format!("`{}` itself", item.story.name) } else { names.join(", ") };
-                format!("contradicts the rule {names}")
+                format!("contradicts the rule {}", others(&self.rules[*index].names, &item.story.name))
             }
             Some(Source::DefaultIntent(intent)) => format!("contradicts the built-in meaning of the intent `{intent}`"),
             Some(Source::Loop(form) | Source::LoopListen(form)) => {
                 format!("contradicts the active form `{form}`; say `active_loop: null` where it ends")
             }
-            None => "contradicts another rule that begins in the same way".to_owned(),
+            None => {
+                let states = recent_states(tracker, item.events.len());
+                let clash = self.clashes.iter().find(|clash| ends_with(&states, &clash.states));
+                let others = clash.map(|clash| others(&clash.names, &item.story.name)).unwrap_or_default();
+                format!("contradicts the rule {others}, which does something else at the same moment")
+            }
         };
         let predicted = said.action.as_deref().map(|a| format!(", which says `{a}`")).unwrap_or_default();
         let message = format!("the action `{gold}` in the {kind} `{}` {who}{predicted}", item.story.name);
-        Some(Diagnostic::at(&item.story.place, &item.story.name, message))
+        Diagnostic::at(
+            &item.story.place,
+            format!("{}.{}", if item.is_rule { "rules" } else { "stories" }, item.story.name),
+            message,
+        )
     }
 
     /// What to do next.
@@ -260,6 +286,12 @@ impl RulePolicy {
     }
 }
 
+/// The names but one, for a message.
+fn others(names: &BTreeSet<String>, own: &str) -> String {
+    let others: Vec<String> = names.iter().filter(|n| *n != own).map(|n| format!("`{n}`")).collect();
+    if others.is_empty() { format!("`{own}` itself") } else { others.join(", ") }
+}
+
 /// The last `count` states of a conversation, oldest first; the one at the very start has no previous action.
 fn recent_states(tracker: &Tracker, count: usize) -> Vec<State> {
     let earlier = tracker.history().iter().rev().filter_map(|a| a.before.as_ref().map(|b| b.state.clone()));
@@ -269,22 +301,24 @@ fn recent_states(tracker: &Tracker, count: usize) -> Vec<State> {
     states
 }
 
-fn learn_rule(
-    name: &str,
-    example: Example,
-    found: &mut BTreeMap<Vec<State>, Option<Rule>>,
-    order: &mut Vec<Vec<State>>,
-) {
+fn learn_rule(name: &str, example: Example, found: &mut BTreeMap<Vec<State>, Learned>, order: &mut Vec<Vec<State>>) {
     let Some(states) = behind_anything(example.states) else { return };
     match found.get_mut(&states) {
-        Some(Some(rule)) if rule.action == example.action => drop(rule.names.insert(name.to_owned())),
-        // Two rules that say different things at the same moment: neither counts, and the check reports them.
-        Some(other) => *other = None,
+        Some(Learned::Rule(rule)) if rule.action == example.action => drop(rule.names.insert(name.to_owned())),
+        // Neither counts, and the check reports both.
+        Some(clash @ Learned::Rule(_)) => {
+            let mut names = BTreeSet::from([name.to_owned()]);
+            if let Learned::Rule(rule) = &*clash {
+                names.extend(rule.names.iter().cloned());
+            }
+            *clash = Learned::Clash(Clash { states, names });
+        }
+        Some(Learned::Clash(clash)) => drop(clash.names.insert(name.to_owned())),
         None => {
             let key_len = 2 + states.iter().map(|s| s.key_len() + 2).sum::<usize>();
             order.push(states.clone());
             let names = BTreeSet::from([name.to_owned()]);
-            found.insert(states.clone(), Some(Rule { states, action: example.action, key_len, names }));
+            found.insert(states.clone(), Learned::Rule(Rule { states, action: example.action, key_len, names }));
         }
     }
 }

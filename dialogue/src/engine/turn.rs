@@ -129,8 +129,7 @@ impl<'e> TurnRun<'e> {
                 }
                 Phase::Hear => self.hear(),
                 Phase::Extract => {
-                    let tracker = self.tracker.clone();
-                    let extracted = self.exec(|exec| exec.extract_slots(&tracker));
+                    let extracted = self.exec(|exec| exec.extract_slots(&self.tracker));
                     match extracted {
                         Ok(events) => {
                             self.take(events);
@@ -192,10 +191,17 @@ impl<'e> TurnRun<'e> {
 
     /// Runs an action; answers the call that it needs first, if any.
     fn run(&mut self, prediction: &Prediction, next: Phase) -> Option<ActionCall> {
-        let mut tracker = self.tracker.clone();
         let interrupted = prediction.interrupted.then_some(Event::LoopInterrupted { interrupted: true });
-        interrupted.iter().for_each(|e| tracker.apply(e));
-        match self.exec(|exec| exec.run(&prediction.action, &tracker)) {
+        let ran = match &interrupted {
+            None => self.exec(|exec| exec.run(&prediction.action, &self.tracker)),
+            // The form knows of the interruption; if it refuses to run, nobody else does.
+            Some(event) => {
+                let mut tracker = self.tracker.clone();
+                tracker.apply(event);
+                self.exec(|exec| exec.run(&prediction.action, &tracker))
+            }
+        };
+        match ran {
             Ok(events) => {
                 // An action that refused by an event did not happen; what it found out did.
                 let refused = events.iter().any(|e| matches!(e, Event::ActionRejected { .. }));
@@ -225,8 +231,7 @@ impl<'e> TurnRun<'e> {
 
     /// A custom action failed: the user hears of it, and the conversation goes on with the next message.
     fn apologise(&mut self, action: Option<&str>, reason: String) {
-        let tracker = self.tracker.clone();
-        let said = self.exec(|exec| exec.say(APOLOGY_RESPONSE, &tracker));
+        let said = self.exec(|exec| exec.say(APOLOGY_RESPONSE, &self.tracker));
         let plain = Reply { response: Some(APOLOGY_RESPONSE.into()), text: Some(APOLOGY.into()), ..Reply::default() };
         let mut events = Vec::new();
         // A form that refused would wait for something else to happen; it must read the next answer.

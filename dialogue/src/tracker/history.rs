@@ -2,12 +2,13 @@
 
 use super::State;
 use crate::Event;
+use std::sync::Arc;
 
 /// An event of the history.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Applied {
     /// The event.
-    pub event: Event,
+    pub event: Arc<Event>,
     /// For an executed action: what the policies saw before it.
     pub before: Option<Before>,
 }
@@ -23,17 +24,17 @@ pub(crate) struct Before {
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct History(Vec<Applied>);
+pub(super) struct History(Vec<Arc<Applied>>);
 
 impl History {
-    pub(super) fn applied(&self) -> &[Applied] {
+    pub(super) fn applied(&self) -> &[Arc<Applied>] {
         &self.0
     }
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }
-    pub(super) fn push(&mut self, event: Event, before: Option<Before>) {
-        self.0.push(Applied { event, before });
+    pub(super) fn push(&mut self, event: Arc<Event>, before: Option<Before>) {
+        self.0.push(Arc::new(Applied { event, before }));
     }
     fn undo_until(&mut self, is_it: impl Fn(&Event) -> bool) {
         while let Some(last) = self.0.pop() {
@@ -55,7 +56,7 @@ impl History {
     pub(super) fn repeats_happy_path(&self, form: &str) -> bool {
         let mut next_action: Option<&str> = None;
         for applied in self.0.iter().rev() {
-            match &applied.event {
+            match &*applied.event {
                 Event::ActiveLoopChanged { name: None } => return false,
                 Event::ActionRejected { action } if action == form => return false,
                 // Stories have no rejections: there, another action after the message tells of the unhappy path.
@@ -70,10 +71,10 @@ impl History {
 
     /// Removes messages and actions back to the form's previous run; what they changed stays.
     pub(super) fn collapse_loop(&mut self, form: &str) {
-        let of_form = |a: &Applied| matches!(&a.event, Event::ActionExecuted { action, .. } if action == form);
+        let of_form = |a: &Arc<Applied>| matches!(&*a.event, Event::ActionExecuted { action, .. } if action == form);
         let Some(previous) = self.0.iter().rposition(of_form) else { return };
         let tail = self.0.split_off(previous + 1);
-        let stays = |a: &Applied| !matches!(a.event, Event::ActionExecuted { .. } | Event::UserUttered { .. });
+        let stays = |a: &Arc<Applied>| !matches!(*a.event, Event::ActionExecuted { .. } | Event::UserUttered { .. });
         self.0.extend(tail.into_iter().filter(stays));
     }
 }

@@ -7,7 +7,7 @@ mod history;
 mod state;
 
 pub(crate) use history::Applied;
-pub(crate) use state::{SHOULD_NOT_BE_SET, SlotFeature, State};
+pub(crate) use state::{SHOULD_NOT_BE_SET, SlotFeature, State, UserState};
 
 use crate::{
     Entity, Event, Understanding, Value,
@@ -50,7 +50,7 @@ pub struct Tracker {
     active_loop: Option<ActiveLoop>,
     followup: Option<String>,
     paused: bool,
-    events: Vec<Event>,
+    events: Vec<Arc<Event>>,
     history: History,
     /// Rules are compiled from what they set, not from initial values.
     only_touched: bool,
@@ -95,11 +95,12 @@ impl Tracker {
 
     /// Takes up one more event.
     pub fn apply(&mut self, event: &Event) {
+        let shared = Arc::new(event.clone());
         match event {
             // A context begins: what was before it no longer counts, for the policies or for anybody.
             Event::SessionStarted | Event::Restarted => {
                 self.events.clear();
-                self.events.push(event.clone());
+                self.events.push(shared);
                 self.history.clear();
                 self.reset();
                 if matches!(event, Event::Restarted) {
@@ -107,18 +108,18 @@ impl Tracker {
                 }
             }
             Event::UtteranceReverted => {
-                self.events.push(event.clone());
+                self.events.push(shared);
                 self.history.undo_user_utterance();
                 self.replay_applied();
             }
             Event::ActionReverted => {
-                self.events.push(event.clone());
+                self.events.push(shared);
                 self.history.undo_action();
                 self.replay_applied();
             }
             _ => {
-                self.record(event);
-                self.events.push(event.clone());
+                self.record(&shared);
+                self.events.push(shared);
                 self.change(event);
             }
         }
@@ -158,14 +159,14 @@ impl Tracker {
         self.paused
     }
     /// The events since the context began.
-    pub fn events(&self) -> &[Event] {
-        &self.events
+    pub fn events(&self) -> impl DoubleEndedIterator<Item = &Event> {
+        self.events.iter().map(Arc::as_ref)
     }
 
     pub(crate) fn domain(&self) -> &Arc<Domain> {
         &self.domain
     }
-    pub(crate) fn history(&self) -> &[Applied] {
+    pub(crate) fn history(&self) -> &[Arc<Applied>] {
         self.history.applied()
     }
     pub(crate) fn clear_followup(&mut self) {
@@ -181,17 +182,17 @@ impl Tracker {
     }
 
     /// Puts the event into the history that the policies see.
-    fn record(&mut self, event: &Event) {
-        if let Event::ActionExecuted { action, .. } = event {
+    fn record(&mut self, event: &Arc<Event>) {
+        if let Event::ActionExecuted { action, .. } = &**event {
             let is_loop = self.domain.forms.contains_key(action);
             if is_loop && self.history.repeats_happy_path(action) {
                 self.history.collapse_loop(action);
                 return;
             }
             let before = history::Before { state: self.state(), sticky: self.is_sticky() };
-            self.history.push(event.clone(), Some(before));
+            self.history.push(Arc::clone(event), Some(before));
         } else {
-            self.history.push(event.clone(), None);
+            self.history.push(Arc::clone(event), None);
         }
     }
 

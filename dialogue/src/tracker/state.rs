@@ -45,7 +45,7 @@ impl Tracker {
         let mut added: Vec<&crate::Entity> = Vec::new();
         // After a form's happy path the message that it began with is what counts: the rest was folded away.
         for applied in self.history.applied().iter().rev() {
-            match &applied.event {
+            match &*applied.event {
                 Event::UserUttered { intent, entities, .. } if state.user.is_none() => {
                     state.user = Some(self.user_state(&intent.name, entities.iter().chain(added.iter().copied())));
                 }

@@ -61,8 +61,10 @@ pub(super) fn config(cx: &mut Cx, config: &mut Config, key: &Key, node: &Node) {
     }
 }
 
-/// Each component's name, settings and place.
-fn components<'n>(cx: &mut Cx, field: &str, node: &'n Node) -> Vec<(String, &'n [(Key, Node)], Place)> {
+/// An entry of a pipeline or of the policies: its name, its settings and its place.
+type Component<'n> = (String, &'n [(Key, Node)], Place);
+
+fn components<'n>(cx: &mut Cx, field: &str, node: &'n Node) -> Vec<Component<'n>> {
     let mut out = Vec::new();
     for (i, item) in cx.list(node, field, "a list of components").iter().enumerate() {
         let field = format!("{field}[{i}]");

@@ -55,6 +55,10 @@ pub(super) fn load(files: &[SourceFile]) -> Result<Loaded, Vec<Diagnostic>> {
     if !malformed {
         refs::check(&mut cx, &all);
     }
+    // References are checked last; people read a file from its top.
+    let order = |d: &Diagnostic| (files.iter().position(|f| f.path == d.path), d.line, d.column);
+    cx.errors.sort_by_key(order);
+    cx.warnings.sort_by_key(order);
     if !cx.errors.is_empty() {
         return Err(cx.errors);
     }

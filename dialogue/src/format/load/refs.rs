@@ -37,7 +37,7 @@ pub(super) fn check(cx: &mut Cx, all: &Gathered) {
     for (list, rules) in [("rules", &all.rules), ("stories", &all.stories)] {
         rules.iter().for_each(|story| checker.story(list, story));
     }
-    all.tests.iter().for_each(|test| checker.steps(&test.name, &test.steps));
+    all.tests.iter().for_each(|test| checker.steps(&format!("tests.{}", test.name), &test.steps));
     if let Some(rules) = &all.config.rules {
         let place = all.config_at.clone().unwrap_or_default();
         checker.action(&place, "policies", &rules.core_fallback_action);
@@ -74,7 +74,8 @@ impl Checker<'_> {
         };
         for (what, label, known) in [("role", role, &entity.roles), ("group", group, &entity.groups)] {
             if let Some(label) = label.filter(|l| !known.iter().any(|k| k == l)) {
-                self.unknown(place, field, &format!("{what} of entity `{name}`"), label, known);
+                let hint = did_you_mean(label, known.iter().map(String::as_str));
+                self.cx.error(place, field, format!("the entity `{name}` has no {what} `{label}`{hint}"));
             }
         }
     }
@@ -184,16 +185,17 @@ impl Checker<'_> {
     }
 
     fn story(&mut self, list: &str, story: &Story) {
-        self.steps(&story.name, &story.condition);
-        self.steps(&story.name, &story.steps);
+        let field = format!("{list}.{}", story.name);
+        self.steps(&field, &story.condition);
+        self.steps(&field, &story.steps);
         let users = story.steps.iter().filter(|s| matches!(s, StoryStep::User(_) | StoryStep::Or(_))).count();
         if list == "rules" && self.restrict_rules && users > 1 {
-            let message = format!("the rule `{}` has {users} user messages, one is allowed; write a story", story.name);
-            self.cx.error(&story.place, "rules", message);
+            let message = format!("has {users} user messages, a rule may have one; write a story");
+            self.cx.error(&story.place, &field, message);
         }
         let checkpoint = story.steps.iter().find(|s| matches!(s, StoryStep::Checkpoint { .. }));
         if let (true, Some(StoryStep::Checkpoint { place, .. })) = (list == "rules", checkpoint) {
-            self.cx.error(place, "rules", "a rule cannot hold a checkpoint; write a story");
+            self.cx.error(place, &field, "a rule cannot hold a checkpoint; write a story");
         }
     }
 
