@@ -627,3 +627,112 @@ fn validation_roles_and_custom_questions() {
     let called: Vec<&str> = talk.calls.iter().map(|c| c.action.as_str()).collect();
     expect!["action_see validate_trip action_see validate_trip action_see validate_trip action_see validate_trip action_ask_count action_see validate_trip"].assert_eq(&called.join(" "));
 }
+
+const UNHAPPY: &str = "
+intents: [order, stop, affirm, deny, inform]
+entities: [size]
+slots:
+  size: {type: text, influence_conversation: false, mappings: [{type: from_entity, entity: size}]}
+forms: {pizza: {required_slots: [size]}}
+responses:
+  utter_ask_size: [{text: 'Which size?'}]
+  utter_ask_continue: [{text: 'Shall we go on?'}]
+  utter_done: [{text: 'A {size} pizza.'}]
+  utter_bye: [{text: 'No pizza then.'}]
+rules:
+- rule: start
+  steps: [{intent: order}, {action: pizza}, {active_loop: pizza}]
+- rule: done
+  condition: [{active_loop: pizza}]
+  steps: [{action: pizza}, {active_loop: null}, {action: utter_done}]
+stories:
+- story: stop and go on
+  steps:
+  - intent: order
+  - action: pizza
+  - active_loop: pizza
+  - intent: stop
+  - action: utter_ask_continue
+  - intent: affirm
+  - action: pizza
+  - active_loop: null
+  - action: utter_done
+- story: stop
+  steps:
+  - intent: order
+  - action: pizza
+  - active_loop: pizza
+  - intent: stop
+  - action: utter_ask_continue
+  - intent: deny
+  - action: action_deactivate_loop
+  - active_loop: null
+  - action: utter_bye
+";
+
+#[test]
+fn a_story_leads_out_of_a_form_and_back() {
+    // The form must not take the affirmation for an answer to its own question.
+    let talk = Talk::with(engine(UNHAPPY));
+    check_talk(
+        talk,
+        &["/order", "/stop", "/affirm", "/inform{\"size\": \"small\"}"],
+        expect![[r#"
+        action action_session_start (-)
+        session started
+        action action_listen (-)
+        user: /order [order]
+        action pizza (RulePolicy)
+        form pizza
+        slot requested_slot=size
+        bot: Which size?
+        action action_listen (RulePolicy)
+        user: /stop [stop]
+        ActionRejected { action: "pizza" }
+        action utter_ask_continue (AugmentedMemoizationPolicy)
+        bot: Shall we go on?
+        action action_listen (AugmentedMemoizationPolicy)
+        user: /affirm [affirm]
+        LoopInterrupted { interrupted: true }
+        action pizza (AugmentedMemoizationPolicy)
+        slot requested_slot=size
+        bot: Which size?
+        action action_listen (RulePolicy)
+        user: /inform{"size": "small"} [inform size=small]
+        slot size=small
+        action pizza (RulePolicy (rule only))
+        slot requested_slot=None
+        form -
+        action utter_done (RulePolicy)
+        bot: A small pizza.
+        action action_listen (RulePolicy)
+    "#]],
+    );
+    check_talk(
+        Talk::with(engine(UNHAPPY)),
+        &["/order", "/stop", "/deny"],
+        expect![[r#"
+        action action_session_start (-)
+        session started
+        action action_listen (-)
+        user: /order [order]
+        action pizza (RulePolicy)
+        form pizza
+        slot requested_slot=size
+        bot: Which size?
+        action action_listen (RulePolicy)
+        user: /stop [stop]
+        ActionRejected { action: "pizza" }
+        action utter_ask_continue (AugmentedMemoizationPolicy)
+        bot: Shall we go on?
+        action action_listen (AugmentedMemoizationPolicy)
+        user: /deny [deny]
+        action action_deactivate_loop (AugmentedMemoizationPolicy)
+        form -
+        slot requested_slot=None
+        action utter_bye (AugmentedMemoizationPolicy)
+        bot: No pizza then.
+        action action_listen (AugmentedMemoizationPolicy)
+    "#]],
+    );
+}

@@ -3,6 +3,7 @@
 mod compile;
 mod exec;
 mod forms;
+mod matching;
 mod memoization;
 mod policy;
 mod respond;

@@ -3,11 +3,14 @@
 //! Behaviour as of Rasa 3.6's `RulePolicy`: a rule is a stretch of states; the longest one that the end of the
 //! conversation satisfies wins.
 
-use super::compile::{ANYTHING, Example, Training};
+use super::{
+    compile::{ANYTHING, Example, Training},
+    matching::{behind_anything, ends_with, recent_states},
+};
 use crate::{
     Event,
     format::{Diagnostic, Domain},
-    tracker::{ACTION_LISTEN, SHOULD_NOT_BE_SET, SlotFeature, State, Tracker},
+    tracker::{ACTION_LISTEN, SHOULD_NOT_BE_SET, State, Tracker},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -292,15 +295,6 @@ fn others(names: &BTreeSet<String>, own: &str) -> String {
     if others.is_empty() { format!("`{own}` itself") } else { others.join(", ") }
 }
 
-/// The last `count` states of a conversation, oldest first; the one at the very start has no previous action.
-fn recent_states(tracker: &Tracker, count: usize) -> Vec<State> {
-    let earlier = tracker.history().iter().rev().filter_map(|a| a.before.as_ref().map(|b| b.state.clone()));
-    let mut states: Vec<State> = earlier.take(count).collect();
-    states.reverse();
-    states.push(tracker.state());
-    states
-}
-
 fn learn_rule(name: &str, example: Example, found: &mut BTreeMap<Vec<State>, Learned>, order: &mut Vec<Vec<State>>) {
     let Some(states) = behind_anything(example.states) else { return };
     match found.get_mut(&states) {
@@ -323,15 +317,6 @@ fn learn_rule(name: &str, example: Example, found: &mut BTreeMap<Vec<State>, Lea
     }
 }
 
-/// The states behind the last `...`; `None` if there are none.
-fn behind_anything(mut states: Vec<State>) -> Option<Vec<State>> {
-    let anything = |s: &State| s.prev_action.as_deref() == Some(ANYTHING);
-    if let Some(at) = states.iter().rposition(anything) {
-        states.drain(..=at);
-    }
-    (!states.is_empty()).then_some(states)
-}
-
 fn learn_unhappy(example: &Example, unhappy: &mut BTreeMap<Vec<State>, Unhappy>) {
     let Some((last, earlier)) = example.states.split_last() else { return };
     let Some(form) = last.active_loop.as_deref().filter(|l| *l != SHOULD_NOT_BE_SET) else { return };
@@ -347,35 +332,4 @@ fn learn_unhappy(example: &Example, unhappy: &mut BTreeMap<Vec<State>, Unhappy>)
     } else if !listened && example.action != form {
         unhappy.insert(key, Unhappy::DoNotPredictLoop);
     }
-}
-
-/// Does the conversation end with these states?
-fn ends_with(conversation: &[State], rule: &[State]) -> bool {
-    let mut pairs = conversation.iter().rev().zip(rule.iter().rev());
-    // A rule that is longer than the conversation would have to match its very start, which has no previous action.
-    rule.len() <= conversation.len()
-        && pairs.all(|(now, rule)| match (&now.prev_action, &rule.prev_action) {
-            (None, None) => true,
-            (Some(_), Some(_)) => satisfies(now, rule),
-            _ => false,
-        })
-}
-
-fn satisfies(now: &State, rule: &State) -> bool {
-    let user = rule.user.as_ref().is_none_or(|wanted| {
-        now.user.as_ref().is_some_and(|user| {
-            (wanted.intent.is_empty() || user.intent == wanted.intent)
-                && (wanted.entities.is_empty() || user.entities == wanted.entities)
-        })
-    });
-    let slots = rule.slots.iter().all(|(name, wanted)| match (wanted, now.slots.get(name)) {
-        (SlotFeature::NotSet, found) => matches!(found, None | Some(SlotFeature::NotSet)),
-        (wanted, found) => found == Some(wanted),
-    });
-    let active_loop = match rule.active_loop.as_deref() {
-        None => true,
-        Some(SHOULD_NOT_BE_SET) => now.active_loop.as_deref().is_none_or(|l| l == SHOULD_NOT_BE_SET),
-        wanted => now.active_loop.as_deref() == wanted,
-    };
-    user && slots && active_loop && now.prev_action == rule.prev_action
 }

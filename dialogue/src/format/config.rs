@@ -80,7 +80,8 @@ impl Default for Config {
             assistant_id: None,
             fallback: Some(FallbackConfig::default()),
             rules: Some(RulePolicyConfig::default()),
-            memoization: Some(MemoizationConfig::default()),
+            // Rasa's default policies have a learned one (TED) that generalises; the augmented memoization stands in.
+            memoization: Some(MemoizationConfig { augmented: true, ..MemoizationConfig::default() }),
             action_endpoint: None,
             synonyms: true,
         }

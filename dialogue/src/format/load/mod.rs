@@ -7,6 +7,7 @@ mod markup;
 mod nlu;
 mod refs;
 mod responses;
+mod slots;
 mod stories;
 mod yaml;
 
