@@ -1,1 +1,201 @@
+//! What stands on the disk is pinned: a change of these bytes would make stored clusters unreadable.
 
+use super::*;
+use crate::{ControlCommand, ControlOutcome, ControlState, MemberRecord};
+use bytes::Bytes;
+use dialogue::*;
+use proptest::prelude::*;
+use std::{collections::BTreeMap, fmt::Debug};
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Encodes to exactly these bytes, and back.
+fn golden<R: Record + PartialEq + Debug>(record: R, expected: &str) {
+    let bytes = encode(&record);
+    assert_eq!(hex(&bytes), expected.replace([' ', '\n'], ""), "{record:?}");
+    assert_eq!(decode::<R>(&bytes).unwrap(), record);
+}
+
+/// The same for records of many fields: their length and checksum.
+fn golden_sum<R: Record + PartialEq + Debug>(record: R, length: usize, crc: u32) {
+    let bytes = encode(&record);
+    let found = crc32c::crc32c(&bytes[..bytes.len() - 4]);
+    assert_eq!((bytes.len(), found), (length, crc), "{length}, 0x{found:08x}: {}", hex(&bytes));
+    assert_eq!(decode::<R>(&bytes).unwrap(), record);
+}
+
+fn at(index: u64) -> LogIdRecord {
+    LogIdRecord { term: 3, node: 2, index }
+}
+
+fn membership() -> MembershipRecord {
+    MembershipRecord { configs: vec![vec![1, 2]], nodes: vec![(1, "a:1".into()), (2, "b:1".into())] }
+}
+
+fn full_turn() -> TurnRecord {
+    let value = Value::Map(BTreeMap::from([
+        ("null".into(), Value::Null),
+        ("yes".into(), Value::Bool(true)),
+        ("int".into(), Value::Int(-5)),
+        ("float".into(), Value::Float(1.5)),
+        ("list".into(), Value::List(vec![Value::Text("é".into())])),
+    ]));
+    let entity = Entity { entity: "city".into(), value: value.clone(), start: 1, end: 5, ..Entity::default() };
+    let intent = ScoredIntent { name: "greet".into(), confidence: 0.75 };
+    let reply = Reply {
+        response: Some("utter_greet".into()),
+        text: Some("Hey!".into()),
+        image: None,
+        buttons: vec![ReplyButton { title: "t".into(), payload: "/p".into() }],
+        attachment: Some(Value::Text("a".into())),
+        custom: Some(value.clone()),
+    };
+    let name = || "x".to_owned();
+    let events = vec![
+        Event::SessionStarted,
+        Event::UserUttered {
+            text: name(),
+            intent: intent.clone(),
+            entities: vec![entity.clone()],
+            message_id: Some(name()),
+            input_channel: None,
+            metadata: value.clone(),
+        },
+        Event::BotUttered { reply: reply.clone() },
+        Event::ActionExecuted { action: name(), policy: Some(name()), confidence: 0.5 },
+        Event::SlotSet { name: name(), value },
+        Event::SlotsReset,
+        Event::Restarted,
+        Event::ActiveLoopChanged { name: Some(name()) },
+        Event::LoopInterrupted { interrupted: true },
+        Event::ActionRejected { action: name() },
+        Event::FollowupAction { action: name() },
+        Event::UtteranceReverted,
+        Event::ActionReverted,
+        Event::EntitiesAdded { entities: vec![entity.clone()] },
+        Event::Paused,
+        Event::Resumed,
+        Event::AgentUttered { text: name() },
+    ];
+    TurnRecord {
+        seq: 1,
+        key: IdempotencyKey::new("k").unwrap(),
+        at: TimestampMs(1_700_000_000_000),
+        release: Some(ReleaseId::new("r").unwrap()),
+        text: "hé".into(),
+        intent,
+        entities: vec![entity],
+        events,
+        replies: vec![reply],
+    }
+}
+
+#[test]
+fn every_kind_of_record_has_its_bytes() {
+    golden(VoteRecord { term: 3, node: 2, committed: true }, VOTE);
+    golden(EntryRecord { log_id: at(7), body: Body::Blank }, ENTRY_BLANK);
+    golden(EntryRecord { log_id: at(7), body: Body::Command(Bytes::from_static(b"hi")) }, ENTRY_COMMAND);
+    golden_sum(
+        EntryRecord { log_id: at(0), body: Body::Membership(membership()) },
+        ENTRY_MEMBERSHIP.0,
+        ENTRY_MEMBERSHIP.1,
+    );
+    golden(MarkRecord { at: Some(at(9)) }, MARK);
+    let stored = StoredMembershipRecord { log_id: Some(at(1)), membership: membership() };
+    golden_sum(AppliedRecord { last: Some(at(9)), membership: stored.clone() }, APPLIED.0, APPLIED.1);
+    golden(HeaderRecord { seq: 5, context_begins_seq: 4 }, HEADER);
+    golden(KeyRecord { seq: 5 }, KEY);
+    golden_sum(full_turn(), TURN.0, TURN.1);
+    let turn = CommitTurn { session: SessionId::new("s").unwrap(), expected_seq: 0, turn: full_turn() };
+    golden_sum(Command::Turn(Box::new(turn)), COMMAND_TURN.0, COMMAND_TURN.1);
+    let member = MemberRecord { node: 1, zone: "a".into(), peer: "p:1".into(), http: "h".into() };
+    golden(Command::Control(ControlCommand::PutMember(member.clone())), COMMAND_MEMBER);
+    golden(Command::Control(ControlCommand::RaiseFeatureLevel(2)), COMMAND_LEVEL);
+    let head = SnapshotHeadRecord { cluster: "c".into(), group: 3, last: Some(at(9)), membership: stored };
+    golden_sum(head, SNAPSHOT_HEAD.0, SNAPSHOT_HEAD.1);
+    golden(SnapshotPairsRecord { pairs: vec![(Bytes::from_static(b"k"), Bytes::from_static(b"v"))] }, SNAPSHOT_PAIRS);
+    golden(SnapshotFootRecord { pairs: 1, crc: 0xdead_beef }, SNAPSHOT_FOOT);
+    golden(InstallRecord { file: "f".into() }, INSTALL);
+    golden(ControlState { members: vec![member], feature_level: 2 }, CONTROL);
+}
+
+include!("golden.rs");
+
+#[test]
+fn a_control_state_never_lowers_its_feature_level() {
+    let mut state = ControlState::default();
+    assert_eq!(state.apply(ControlCommand::RaiseFeatureLevel(2)), ControlOutcome::Done);
+    assert!(matches!(state.apply(ControlCommand::RaiseFeatureLevel(1)), ControlOutcome::Refused(_)));
+    assert_eq!(state.feature_level, 2);
+}
+
+#[test]
+fn damage_is_named() {
+    let good = encode(&KeyRecord { seq: 5 });
+    let with = |at: usize, byte: u8| {
+        let mut bytes = good.clone();
+        bytes[at] ^= byte;
+        decode::<KeyRecord>(&bytes).unwrap_err()
+    };
+    assert_eq!(decode::<KeyRecord>(&good[..9]), Err(DecodeError::Short { found: 9 }));
+    assert!(matches!(with(0, 1), DecodeError::Magic { .. }));
+    assert!(matches!(with(3, 1), DecodeError::Checksum { .. }));
+    assert!(matches!(with(4, 1), DecodeError::Checksum { .. }));
+    assert!(matches!(with(6, 1), DecodeError::Length { .. }));
+    assert!(matches!(with(12, 1), DecodeError::Checksum { .. }));
+    assert!(matches!(decode::<HeaderRecord>(&good), Err(DecodeError::Kind { found: 7, expected: 5 })));
+    // A record of a later version says so instead of being read as this one.
+    let later = envelope::seal({
+        let mut out = envelope::begin(KeyRecord::KIND, 2);
+        out.extend_from_slice(&[0; 8]);
+        out
+    });
+    assert_eq!(decode::<KeyRecord>(&later), Err(DecodeError::Version { kind: 7, found: 2, known: 1 }));
+}
+
+/// Decodes as everything there is; only a panic or a huge allocation would fail.
+fn decode_as_anything(bytes: &[u8]) {
+    let _ = decode::<VoteRecord>(bytes);
+    let _ = decode::<EntryRecord>(bytes).map(EntryRecord::into_entry);
+    let _ = decode::<MarkRecord>(bytes);
+    let _ = decode::<AppliedRecord>(bytes);
+    let _ = decode::<TurnRecord>(bytes);
+    let _ = decode::<Command>(bytes);
+    let _ = decode::<SnapshotHeadRecord>(bytes);
+    let _ = decode::<SnapshotPairsRecord>(bytes);
+    let _ = decode::<InstallRecord>(bytes);
+    let _ = decode::<ControlState>(bytes);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_are_a_value_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..256)) {
+        decode_as_anything(&bytes);
+    }
+
+    /// Past the checksum: what a wrong, but whole, payload does.
+    #[test]
+    fn any_payload_is_a_value_or_an_error(kind in 1u8..=13, payload in prop::collection::vec(any::<u8>(), 0..256)) {
+        let mut out = envelope::begin(kind, 1);
+        out.extend_from_slice(&payload);
+        decode_as_anything(&envelope::seal(out));
+    }
+
+    #[test]
+    fn a_flipped_bit_never_goes_unseen(at in any::<prop::sample::Index>(), bit in 0u8..8) {
+        let mut bytes = encode(&full_turn());
+        let at = at.index(bytes.len());
+        bytes[at] ^= 1 << bit;
+        prop_assert!(decode::<TurnRecord>(&bytes).is_err());
+    }
+
+    #[test]
+    fn a_cut_record_never_goes_unseen(at in any::<prop::sample::Index>()) {
+        let bytes = encode(&full_turn());
+        prop_assert!(decode::<TurnRecord>(&bytes[..at.index(bytes.len())]).is_err());
+    }
+}

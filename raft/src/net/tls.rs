@@ -32,7 +32,8 @@ fn identity(tls: &TlsOptions) -> Result<Identity, TlsError> {
 
 /// A server that asks every caller for a certificate of the authority.
 pub(crate) fn server_tls(tls: &TlsOptions) -> Result<ServerTlsConfig, TlsError> {
-    Ok(ServerTlsConfig::new().identity(identity(tls)?).client_ca_root(ca(tls)?))
+    let ca = ca(tls)?;
+    Ok(ServerTlsConfig::new().identity(identity(tls)?).client_ca_root(ca))
 }
 
 /// A client that wants the cluster's name in the server's certificate, whatever host it calls.

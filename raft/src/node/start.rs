@@ -124,7 +124,10 @@ fn open(config: &NodeConfig) -> Result<(std::fs::File, Arc<dyn Store>, Opened), 
     let lock = identity::claim(config)?;
     let (database, snapshots) = (config.data_dir.join("db"), config.data_dir.join("snapshots"));
     std::fs::create_dir_all(&snapshots).map_err(StartError::at(&snapshots))?;
-    let store = SledStore::open(&database, config.raft.cache_bytes).map_err(StartError::at(&database))?;
+    let store = SledStore::open(&database, config.raft.cache_bytes).map_err(|e| match e.kind() {
+        io::ErrorKind::WouldBlock => StartError::Locked { path: database.clone() },
+        _ => StartError::at(&database)(e),
+    })?;
     let store: Arc<dyn Store> = Arc::new(store);
     let mut opened = Vec::new();
     for id in GroupId::all(config.shards) {

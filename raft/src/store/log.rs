@@ -84,10 +84,17 @@ impl LogStore {
         }
         // Only a follower that lags or a restart reads what is no longer in memory.
         let this = self.0.clone();
-        let (mut entries, used) = tokio::task::spawn_blocking(move || this.read_store(from, cached_from, bytes))
+        let (mut entries, used, cut) = tokio::task::spawn_blocking(move || this.read_store(from, cached_from, bytes))
             .await
             .map_err(io::Error::other)??;
-        if entries.len() as u64 == cached_from - from && used < bytes {
+        // Nothing at all is a purge that overtook the reader; a piece that ends early is damage, unless it is full.
+        if let Some(next) = entries.last().map(|e| e.log_id.index + 1)
+            && next != cached_from
+            && !cut
+        {
+            return Err(Damage::new(self.0.group, Some(next), "the entry is missing").into());
+        }
+        if !cut && used < bytes {
             entries.extend(cached);
         }
         Ok(entries)
@@ -122,11 +129,13 @@ impl Inner {
 }
 
 impl GroupLog {
-    fn read_store(&self, from: u64, to: u64, bytes: usize) -> io::Result<(Vec<Entry>, usize)> {
+    /// Entries, their bytes, and whether more would not have fitted.
+    fn read_store(&self, from: u64, to: u64, bytes: usize) -> io::Result<(Vec<Entry>, usize, bool)> {
         let mut entries: Vec<Entry> = Vec::new();
-        let mut used = 0;
+        let (mut used, mut cut) = (0, false);
         self.store.scan(&keys::entry(self.group, from), &keys::entry(self.group, to), &mut |key, value| {
             if used > 0 && used + value.len() > bytes {
+                cut = true;
                 return Ok(false);
             }
             used += value.len();
@@ -141,7 +150,7 @@ impl GroupLog {
             entries.push(entry);
             Ok(true)
         })?;
-        Ok((entries, used))
+        Ok((entries, used, cut))
     }
 }
 

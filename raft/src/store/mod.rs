@@ -40,3 +40,6 @@ pub trait Store: Send + Sync + 'static {
     /// Gives the files back; every later call fails.
     fn close(&self);
 }
+
+#[cfg(test)]
+mod tests;

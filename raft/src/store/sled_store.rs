@@ -34,7 +34,12 @@ impl SledStore {
             .segment_size(SLED_SEGMENT_BYTES)
             .mode(sled::Mode::HighThroughput)
             .flush_every_ms(None)
-            .open()?;
+            .open()
+            .map_err(|e| match io::Error::from(e) {
+                // sled makes a text of it.
+                e if e.to_string().contains("could not acquire lock") => io::Error::new(io::ErrorKind::WouldBlock, e),
+                e => e,
+            })?;
         let file = OpenOptions::new().read(true).write(true).open(folder.join("db"))?;
         // A new database must be found again after a crash: its files and the folders that name them.
         File::open(folder.join("conf"))?.sync_all()?;

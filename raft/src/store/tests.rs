@@ -1,0 +1,292 @@
+//! openraft's own suite over our store, and what it leaves out: crashes, damage, large values.
+
+use super::*;
+use crate::{
+    machine::{GroupState, SnapshotPlace, StateMachine},
+    types::{Entry, GroupId, IOFlushed, LeaderId, LogId, Proposal, TypeConfig, Vote},
+};
+use openraft::{
+    EntryPayload, RaftLogReader, StorageError,
+    storage::RaftLogStorage,
+    testing::log::{StoreBuilder, Suite},
+    type_config::TypeConfigExt,
+};
+use parking_lot::Mutex;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tempfile::TempDir;
+
+const GROUP: GroupId = GroupId(3);
+
+fn open(folder: &Path) -> Arc<dyn Store> {
+    Arc::new(SledStore::open(&folder.join("db"), 8 << 20).unwrap())
+}
+
+fn log_over(store: &Arc<dyn Store>, writer: &Writer, group: GroupId) -> LogStore {
+    LogStore::new(group, store.clone(), writer.clone(), scan_group(&**store, group).unwrap())
+}
+
+fn entry(index: u64, bytes: usize) -> Entry {
+    let log_id = LogId::new(LeaderId { term: 1, node_id: 1 }, index);
+    Entry { log_id, payload: EntryPayload::Normal(Proposal(vec![index as u8; bytes].into())) }
+}
+
+type Durable = openraft::alias::OneshotReceiverOf<TypeConfig, io::Result<()>>;
+
+/// Appends and gives what says that it is durable.
+async fn append(log: &mut LogStore, entries: Vec<Entry>) -> Durable {
+    let (tx, rx) = TypeConfig::oneshot();
+    log.append(entries, IOFlushed::signal(tx)).await.unwrap();
+    rx
+}
+
+struct Builder;
+
+impl StoreBuilder<TypeConfig, LogStore, StateMachine, (TempDir, Closer)> for Builder {
+    async fn build(&self) -> Result<((TempDir, Closer), LogStore, StateMachine), StorageError<TypeConfig>> {
+        let folder = TempDir::new().unwrap();
+        let store = open(folder.path());
+        let (writer, _thread) = Writer::start(store.clone()).unwrap();
+        let snapshots = folder.path().join("snapshots");
+        fs::create_dir(&snapshots).unwrap();
+        let place = SnapshotPlace { cluster: "suite".into(), folder: snapshots, group: GROUP };
+        let state = Arc::new(GroupState::open(place, store.clone()).unwrap());
+        let log = log_over(&store, &writer, GROUP);
+        Ok(((folder, Closer(store)), log, StateMachine::new(state)))
+    }
+}
+
+struct Closer(Arc<dyn Store>);
+
+impl Drop for Closer {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn openrafts_storage_suite_passes() {
+    Suite::test_all(Builder).await.unwrap();
+}
+
+/// Copies the folder at every barrier, as it is on the disk at that moment. `broken` acknowledges without a barrier.
+struct Imaging {
+    inner: Arc<dyn Store>,
+    from: PathBuf,
+    image: Mutex<PathBuf>,
+    broken: bool,
+}
+
+impl Imaging {
+    fn take(&self) -> io::Result<()> {
+        let to = self.image.lock();
+        let _ = fs::remove_dir_all(&*to);
+        for part in ["", "blobs"] {
+            fs::create_dir_all(to.join(part))?;
+            for file in fs::read_dir(self.from.join(part))? {
+                let path = file?.path();
+                if path.is_file() {
+                    fs::copy(&path, to.join(part).join(path.file_name().unwrap()))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Store for Imaging {
+    fn get(&self, key: &[u8]) -> io::Result<Option<sled::IVec>> {
+        self.inner.get(key)
+    }
+    fn scan(&self, a: &[u8], b: &[u8], f: &mut dyn FnMut(&[u8], &[u8]) -> io::Result<bool>) -> io::Result<()> {
+        self.inner.scan(a, b, f)
+    }
+    fn apply(&self, changes: Vec<Change>) -> io::Result<()> {
+        self.inner.apply(changes)
+    }
+    fn barrier(&self) -> io::Result<()> {
+        if !self.broken {
+            self.inner.barrier()?;
+        }
+        self.take()
+    }
+    fn close(&self) {
+        self.inner.close();
+    }
+}
+
+/// Appends to three groups at once, votes, truncates and purges; what was acknowledged must be in the image that was
+/// taken at the last barrier, as if the power had failed right behind it.
+async fn what_a_power_failure_leaves(broken: bool) -> Result<(), String> {
+    let folder = TempDir::new().unwrap();
+    let image = folder.path().join("image");
+    fs::create_dir(&image).unwrap();
+    let store: Arc<dyn Store> = Arc::new(Imaging {
+        inner: open(folder.path()),
+        from: folder.path().join("db"),
+        image: Mutex::new(image.join("db")),
+        broken,
+    });
+    let (writer, _thread) = Writer::start(store.clone()).unwrap();
+    let mut tasks = Vec::new();
+    for group in (0..3).map(GroupId) {
+        let mut log = log_over(&store, &writer, group);
+        tasks.push(tokio::spawn(async move {
+            let mut durable = 0;
+            for round in 0..8u64 {
+                log.save_vote(&Vote::new(round + 1, 1)).await.unwrap();
+                let next = round * 10;
+                let first = append(&mut log, (next..next + 6).map(|i| entry(i, 300)).collect()).await;
+                // An uncommitted tail is replaced before it is durable.
+                log.truncate_after(Some(entry(next + 3, 0).log_id)).await.unwrap();
+                let second = append(&mut log, (next + 4..next + 10).map(|i| entry(i, 500)).collect()).await;
+                if round == 5 {
+                    log.purge(entry(20, 0).log_id).await.unwrap();
+                }
+                first.await.unwrap().unwrap();
+                second.await.unwrap().unwrap();
+                durable = next + 9;
+            }
+            (group, durable)
+        }));
+    }
+    let mut acknowledged = Vec::new();
+    for task in tasks {
+        acknowledged.push(task.await.unwrap());
+    }
+    store.close();
+
+    let found = open(&image);
+    let (writer, _thread) = Writer::start(found.clone()).unwrap();
+    for (group, durable) in acknowledged {
+        let ends = scan_group(&*found, group).map_err(|e| e.to_string())?;
+        let seen = (ends.vote, ends.purged.map(|p| p.index), ends.last.map(|l| l.index));
+        if seen != (Some(Vote::new(8, 1)), Some(20), Some(durable)) {
+            return Err(format!("{group}: {seen:?}, index {durable} was acknowledged"));
+        }
+        let mut log = log_over(&found, &writer, group);
+        let entries = log.try_get_log_entries(0..=durable).await.map_err(|e| e.to_string())?;
+        let expected: Vec<Entry> = (21..=durable).map(|i| entry(i, if i % 10 < 4 { 300 } else { 500 })).collect();
+        if entries.len() != expected.len() || entries.iter().zip(&expected).any(|(a, b)| a.payload != b.payload) {
+            return Err(format!("{group}: other entries than the acknowledged ones"));
+        }
+    }
+    found.close();
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_acknowledged_survives_a_power_failure() {
+    what_a_power_failure_leaves(false).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_barrier_the_same_check_finds_the_loss() {
+    let found = what_a_power_failure_leaves(true).await;
+    assert!(found.is_err(), "a check that cannot fail proves nothing");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn appends_of_many_groups_share_a_barrier() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    let (writer, _thread) = Writer::start(store.clone()).unwrap();
+    let mut waiting = Vec::new();
+    for group in (0..50).map(GroupId) {
+        let mut log = log_over(&store, &writer, group);
+        for index in 0..10 {
+            waiting.push(append(&mut log, vec![entry(index, 100)]).await);
+            log.save_committed(Some(entry(index, 0).log_id)).await.unwrap();
+        }
+    }
+    for waiter in waiting {
+        waiter.await.unwrap().unwrap();
+    }
+    let counts = writer.counts();
+    assert!(counts.barriers < 500, "500 appends took {counts:?}");
+    assert!(counts.records >= 1000, "{counts:?}");
+
+    // What rides along needs no barrier of its own.
+    let before = writer.counts().barriers;
+    let mut log = log_over(&store, &writer, GroupId(0));
+    log.save_committed(Some(entry(9, 0).log_id)).await.unwrap();
+    writer.close().await;
+    assert_eq!(writer.counts().barriers, before);
+    assert!(log.save_vote(&Vote::new(1, 1)).await.is_err(), "a closed writer acknowledges nothing");
+    store.close();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_largest_values_never_reach_a_blob_file() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    let (writer, _thread) = Writer::start(store.clone()).unwrap();
+    let mut log = log_over(&store, &writer, GROUP);
+    let largest = dialogue::limits::COMMIT_BYTES_MAX;
+    let blobs = || fs::read_dir(folder.path().join("db").join("blobs")).unwrap().count();
+    for index in 0..120 {
+        append(&mut log, vec![entry(index, largest)]).await.await.unwrap().unwrap();
+        assert_eq!(blobs(), 0, "sled never syncs blob files; index {index}");
+    }
+    // Merging leaves, which a purge brings about, makes no larger ones.
+    log.purge(entry(100, 0).log_id).await.unwrap();
+    for index in 120..160 {
+        append(&mut log, vec![entry(index, largest)]).await.await.unwrap().unwrap();
+        assert_eq!(blobs(), 0, "index {index}");
+    }
+    // Evicted entries come back from the disk, by pieces where they are many.
+    assert_eq!(log.try_get_log_entries(101..160).await.unwrap().len(), 59);
+    let piece = log.limited_get_log_entries(101, 160).await.unwrap();
+    assert!((1..30).contains(&piece.len()) && piece[0].log_id.index == 101, "{}", piece.len());
+    store.close();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damage_is_found_at_open_and_named() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    let (writer, _thread) = Writer::start(store.clone()).unwrap();
+    let mut log = log_over(&store, &writer, GROUP);
+    append(&mut log, (0..10).map(|i| entry(i, 100)).collect()).await.await.unwrap().unwrap();
+    log.save_vote(&Vote::new(4, 2)).await.unwrap();
+    let found = |key: Vec<u8>, value: Option<Vec<u8>>| {
+        let before = store.get(&key).unwrap().map(|v| v.to_vec());
+        store.apply(vec![(key.clone(), value)]).unwrap();
+        let damage = scan_group(&*store, GROUP).map_err(|d| d.to_string());
+        store.apply(vec![(key, before)]).unwrap();
+        damage.unwrap_err()
+    };
+
+    let at_5 = keys::entry(GROUP, 5);
+    let mut flipped = store.get(&at_5).unwrap().unwrap().to_vec();
+    flipped[40] ^= 4;
+    assert!(found(at_5.clone(), Some(flipped)).starts_with("shard-3, log index 5: checksum "));
+    assert_eq!(found(at_5.clone(), None), "shard-3, log index 6: found where index 5 was expected");
+    let other = store.get(keys::entry(GROUP, 4).as_slice()).unwrap().unwrap().to_vec();
+    assert_eq!(found(at_5, Some(other)), "shard-3, log index 5: the entry says it is index 4");
+    let purged = crate::codec::encode(&crate::codec::MarkRecord { at: Some((&entry(2, 0).log_id).into()) });
+    assert_eq!(
+        found(keys::purged(GROUP), Some(purged)),
+        "shard-3, log index 0: found where index 3 was expected",
+        "entries below the purged mark"
+    );
+    assert_eq!(found(keys::vote(GROUP), Some(vec![1, 2])), "shard-3: the vote: 2 bytes are too short for a record");
+    assert_eq!(scan_group(&*store, GROUP).unwrap().last.unwrap().index, 9, "put back, it is whole");
+    store.close();
+}
+
+#[test]
+fn a_snapshot_that_sled_left_half_written_does_not_block_the_open() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    store.apply(vec![(b"k".to_vec(), Some(b"v".to_vec()))]).unwrap();
+    store.close();
+    drop(store);
+    fs::write(folder.path().join("db/snap.0000000000000010.generating"), b"half").unwrap();
+    let store = open(folder.path());
+    assert_eq!(store.get(b"k").unwrap().unwrap(), b"v");
+    store.close();
+}
