@@ -21,4 +21,10 @@ async fn nothing_acknowledged_is_lost_or_doubled_when_the_leading_process_is_kil
     assert!(report.rounds.iter().all(|r| r.led > 0), "a process that leads nothing was killed: {:?}", report.rounds);
     assert_eq!(report.load.errors, 0, "a turn was given up: {}", report.load);
     assert!(report.load.resends > 0 && report.verdict.replayed > 0, "{}", report.load);
+
+    // Whole again: each node ends cleanly when it is asked to, and what the others hold is enough to go on.
+    for i in 0..cluster.len() {
+        let status = cluster.stop(i).await.unwrap();
+        assert!(status.success(), "node {i} ended with {status}\n{}", cluster.log_tails());
+    }
 }
