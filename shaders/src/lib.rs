@@ -4,12 +4,18 @@ pub mod budget;
 pub mod cpu;
 mod encoder;
 mod error;
+mod heads;
 mod hidden;
 pub mod limits;
 pub mod model;
+mod nlu_model;
 pub mod packed;
+mod train;
 
 pub use budget::{MemoryBudget, OverBudget, Reservation};
 pub use encoder::{Encoder, EncoderId};
 pub use error::{ModelError, TrainError};
+pub use heads::Heads;
 pub use hidden::Hidden;
+pub use nlu_model::NluModel;
+pub use train::{TrainOptions, TrainProgress, train};

@@ -1,0 +1,32 @@
+//! `IntentHead`: which intent a sentence has, and how sure that is.
+
+use crate::{
+    heads::{LinearHead, intent_features, softmax},
+    limits,
+};
+use dialogue::ScoredIntent;
+
+/// A softmax over all intents and one more class, the background: what has nothing to do with the assistant.
+///
+/// The background takes probability away from the intents and is never shown: an unrelated sentence or gibberish so
+/// gets a low confidence instead of the best of bad fits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IntentHead {
+    /// Sorted names; the background is the class behind the last.
+    pub labels: Vec<String>,
+    /// Over the sentence embedding and the text's features.
+    pub head: LinearHead,
+}
+
+impl IntentHead {
+    /// All intents with their confidence, best first, at most ten; equal ones by name.
+    pub fn rank(&self, text: &str, embedding: &[f32]) -> Vec<ScoredIntent> {
+        let mut confidences = self.head.logits(embedding, &intent_features(text));
+        softmax(&mut confidences);
+        let mut order: Vec<usize> = (0..self.labels.len()).collect();
+        order.sort_by(|a, b| confidences[*b].total_cmp(&confidences[*a]).then(a.cmp(b)));
+        order.truncate(limits::RANKING_MAX);
+        let scored = |i: usize| ScoredIntent { name: self.labels[i].clone(), confidence: confidences[i] };
+        order.into_iter().map(scored).collect()
+    }
+}

@@ -1,0 +1,123 @@
+//! `Tagger`: which spans of a sentence are entities.
+
+use crate::heads::{LinearHead, Word, WordStates, softmax, word_features};
+use dialogue::{Entity, Value};
+use serde::{Deserialize, Serialize};
+
+/// A kind of span: role and group are parts of the label, so they are learned with it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Tag {
+    /// Type of the entity.
+    pub entity: String,
+    /// Its role, where annotated.
+    pub role: Option<String>,
+    /// Its group, where annotated.
+    pub group: Option<String>,
+}
+
+/// Labels every word as outside (class 0), the begin (2k + 1) or the inside (2k + 2) of kind k.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tagger {
+    /// Sorted.
+    pub kinds: Vec<Tag>,
+    /// Over a word's state and features.
+    pub head: LinearHead,
+    /// `[C, C]`: what a class says about the next one, added to its logarithmic probability.
+    pub transitions: Vec<f32>,
+}
+
+impl Tagger {
+    /// The class of a word inside or at the begin of a kind.
+    pub fn class(kind: usize, begins: bool) -> usize {
+        2 * kind + if begins { 1 } else { 2 }
+    }
+
+    /// May a word of class `to` follow one of class `from`? An inside follows only its own kind.
+    pub fn may_follow(from: usize, to: usize) -> bool {
+        to == 0 || to % 2 == 1 || from == to || from + 1 == to
+    }
+
+    /// The entities of an utterance, in the order of their start, with offsets in characters.
+    pub fn tag(&self, text: &str, words: &WordStates, hidden_size: usize) -> Vec<Entity> {
+        let features = word_features(text, &words.words);
+        let probabilities: Vec<Vec<f32>> = words
+            .states
+            .chunks_exact(hidden_size)
+            .zip(&features)
+            .map(|(state, features)| {
+                let mut p = self.head.logits(state, features);
+                softmax(&mut p);
+                p
+            })
+            .collect();
+        let path = self.best_path(&probabilities);
+        let mut entities = Vec::new();
+        let mut at = 0;
+        while at < path.len() {
+            let class = path[at];
+            let length = 1 + path[at + 1..].iter().take_while(|next| class % 2 == 1 && **next == class + 1).count();
+            if class != 0 {
+                let span = at..at + length;
+                entities.push(self.entity(text, &words.words[span.clone()], class, &probabilities[span]));
+            }
+            at += length;
+        }
+        entities
+    }
+
+    fn entity(&self, text: &str, words: &[Word], class: usize, probabilities: &[Vec<f32>]) -> Entity {
+        let kind = (class - 1) / 2;
+        let tag = &self.kinds[kind];
+        let (start, end) = (words[0].start, words[words.len() - 1].end);
+        // A span is as sure as its least sure word.
+        let sure = |p: &Vec<f32>| p[Self::class(kind, true)] + p[Self::class(kind, false)];
+        let first = text[..start].chars().count();
+        Entity {
+            entity: tag.entity.clone(),
+            value: Value::Text(text[start..end].to_owned()),
+            start: first as u32,
+            end: (first + text[start..end].chars().count()) as u32,
+            role: tag.role.clone(),
+            group: tag.group.clone(),
+            confidence: probabilities.iter().map(sure).fold(1.0, f32::min),
+            extractor: "TertuliaTagger".into(),
+        }
+    }
+
+    /// The most probable sequence of classes that keeps the rule of [`Tagger::may_follow`] (Viterbi 1967).
+    fn best_path(&self, probabilities: &[Vec<f32>]) -> Vec<usize> {
+        let classes = self.head.classes;
+        let log = |p: f32| p.max(1e-9).ln();
+        let mut came_from: Vec<Vec<usize>> = Vec::with_capacity(probabilities.len());
+        let mut scores: Vec<f32> = Vec::new();
+        for (i, p) in probabilities.iter().enumerate() {
+            let mut next = vec![f32::NEG_INFINITY; classes];
+            let mut from = vec![0; classes];
+            for to in 0..classes {
+                if i == 0 {
+                    // The start of a sentence counts as outside.
+                    next[to] =
+                        if Self::may_follow(0, to) { log(p[to]) + self.transitions[to] } else { f32::NEG_INFINITY };
+                    continue;
+                }
+                for (before, score) in scores.iter().enumerate() {
+                    let score = score + self.transitions[before * classes + to] + log(p[to]);
+                    if Self::may_follow(before, to) && score > next[to] {
+                        (next[to], from[to]) = (score, before);
+                    }
+                }
+            }
+            came_from.push(from);
+            scores = next;
+        }
+        let mut path = Vec::with_capacity(probabilities.len());
+        let best = (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b]).then(b.cmp(a)));
+        let Some(mut class) = best else { return path };
+        for from in came_from.iter().rev() {
+            path.push(class);
+            class = from[class];
+        }
+        path.reverse();
+        path
+    }
+}

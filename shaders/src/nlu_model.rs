@@ -1,0 +1,90 @@
+//! `NluModel`: an encoder with an assistant's heads, as the port [`Scorer`].
+
+use crate::{
+    encoder::Encoder,
+    error::ModelError,
+    heads::{Heads, WordStates},
+};
+use cluster_config::InferenceOptions;
+use dialogue::{
+    EncodedUtterance, Understanding,
+    ports::{ScoreError, Scorer},
+};
+
+/// Understands the texts of one assistant.
+#[derive(Debug)]
+pub struct NluModel {
+    encoder: Encoder,
+    heads: Heads,
+    batch_tokens_max: usize,
+}
+
+impl NluModel {
+    /// Joins an encoder with heads that were trained on it; other heads are refused.
+    pub fn load(encoder: Encoder, heads: Heads, options: &InferenceOptions) -> Result<Self, ModelError> {
+        // The name is for people; the hash of the weights decides.
+        if heads.encoder.weights_sha256 != encoder.id().weights_sha256 || heads.hidden_size != encoder.hidden_size() {
+            return Err(ModelError::EncoderMismatch {
+                trained_on: heads.encoder.to_string(),
+                found: encoder.id().to_string(),
+            });
+        }
+        let batch_tokens_max = options.batch_tokens_max.min(encoder.batch_tokens_max());
+        Ok(Self { encoder, heads, batch_tokens_max })
+    }
+
+    /// The encoder.
+    pub fn encoder(&self) -> &Encoder {
+        &self.encoder
+    }
+
+    /// The heads.
+    pub fn heads(&self) -> &Heads {
+        &self.heads
+    }
+
+    /// Tokenizes and scores one text.
+    pub fn parse(&self, text: &str) -> Result<Understanding, ScoreError> {
+        let scored = self.score(&[self.encode(text)?])?;
+        Ok(scored.into_iter().next().expect("one utterance gives one understanding"))
+    }
+}
+
+impl Scorer for NluModel {
+    fn encode(&self, text: &str) -> Result<EncodedUtterance, ScoreError> {
+        self.encoder.encode(text)
+    }
+
+    fn score(&self, batch: &[EncodedUtterance]) -> Result<Vec<Understanding>, ScoreError> {
+        let hidden = self.encoder.forward(batch)?;
+        let h = self.encoder.hidden_size();
+        let understand = |(s, utterance): (usize, &EncodedUtterance)| {
+            let text = &utterance.text;
+            if text.trim().is_empty() {
+                // Nothing was said, so nothing is understood.
+                return Understanding { text: text.clone(), ..Understanding::default() };
+            }
+            let ranking = self.heads.intent.rank(text, hidden.embedding(s));
+            let entities =
+                self.heads.tagger.as_ref().map_or_else(Vec::new, |tagger| {
+                    tagger.tag(text, &WordStates::new(utterance, hidden.states(s), h), h)
+                });
+            let intent = ranking.first().cloned().unwrap_or_default();
+            Understanding { text: text.clone(), intent, ranking, entities }
+        };
+        Ok(batch.iter().enumerate().map(understand).collect())
+    }
+
+    fn batch_tokens_max(&self) -> usize {
+        self.batch_tokens_max
+    }
+
+    fn describe(&self) -> String {
+        format!(
+            "{}; {} intents, {} entity types",
+            self.encoder.describe(),
+            self.heads.intents().len(),
+            self.heads.entities().len()
+        )
+    }
+}

@@ -1,0 +1,210 @@
+//! Training, the heads' bytes and what a small assistant understands.
+
+mod common;
+
+use common::{cpu_encoder, cpu_options, model_dir, shared};
+use dialogue::{Entity, NluExample, Value, ports::Scorer};
+use std::sync::{LazyLock, Mutex};
+use tertulia_shaders::{Encoder, Heads, ModelError, NluModel, TrainError, TrainOptions, train};
+
+static ENCODER: LazyLock<Encoder> = LazyLock::new(cpu_encoder);
+
+fn model(examples: &[NluExample]) -> NluModel {
+    let heads = train(&ENCODER, examples, &TrainOptions::default(), &|_| {}).expect("it trains");
+    NluModel::load(ENCODER.clone(), heads, &cpu_options(2)).expect("its own encoder")
+}
+
+/// Examples with entities written as `[value](type)` or `[value](type:role)`.
+fn marked(intent: &str, lines: &[&str]) -> Vec<NluExample> {
+    lines.iter().map(|line| marked_line(intent, line)).collect()
+}
+
+fn marked_line(intent: &str, line: &str) -> NluExample {
+    let mut example = NluExample { text: String::new(), intent: intent.into(), entities: Vec::new() };
+    let mut rest = line;
+    while let Some((before, (value, (label, behind)))) = rest
+        .split_once('[')
+        .and_then(|(b, r)| Some((b, r.split_once("](")?)))
+        .and_then(|(b, (v, r))| Some((b, (v, r.split_once(')')?))))
+    {
+        example.text.push_str(before);
+        let start = example.text.chars().count() as u32;
+        example.text.push_str(value);
+        let end = example.text.chars().count() as u32;
+        let (entity, role) = label.split_once(':').map_or((label, None), |(e, r)| (e, Some(r.to_owned())));
+        let value = Value::Text(value.to_owned());
+        example.entities.push(Entity { entity: entity.into(), value, start, end, role, ..Entity::default() });
+        rest = behind;
+    }
+    example.text.push_str(rest);
+    example
+}
+
+/// An assistant of flights, with roles; small, for the tests that train twice.
+fn flights() -> Vec<NluExample> {
+    let mut examples = marked("greet", &["hi", "hello", "good morning", "hey there", "hello there"]);
+    examples.extend(marked("goodbye", &["bye", "goodbye", "see you later", "have a nice day", "bye bye"]));
+    examples.extend(marked(
+        "book_flight",
+        &[
+            "book a flight from [Berlin](city:from) to [Madrid](city:to)",
+            "I want to fly from [Paris](city:from) to [New York](city:to)",
+            "fly me to [Rome](city:to)",
+            "a ticket from [Lisbon](city:from) to [Oslo](city:to) please",
+            "I need a flight to [San Francisco](city:to)",
+            "get me from [Vienna](city:from) to [London](city:to)",
+            "book a plane to [Athens](city:to) from [Dublin](city:from)",
+            "can you book a flight to [Los Angeles](city:to) for me",
+            "flight from [Hamburg](city:from)",
+            "I am leaving from [Prague](city:from)",
+            "from [Kyiv](city:from) to [Warsaw](city:to)",
+            "to [Buenos Aires](city:to)",
+        ],
+    ));
+    examples
+}
+
+#[test]
+fn moodbot_understands_its_test_stories() {
+    let (Some(nlu), Some(stories)) =
+        (shared("bots/moodbot/data/nlu.yml"), shared("bots/moodbot/tests/test_stories.yml"))
+    else {
+        return;
+    };
+    // Enough of YAML for these two files: `- intent: x`, `- example`, and `- user: |` with `intent:` below it.
+    let read = |path| std::fs::read_to_string(path).expect("a file of the folder");
+    let mut examples = Vec::new();
+    let mut intent = String::new();
+    for line in read(nlu).lines().map(str::trim) {
+        if let Some(name) = line.strip_prefix("- intent: ") {
+            intent = name.to_owned();
+        } else if let Some(text) = line.strip_prefix("- ") {
+            examples.push(NluExample { text: text.into(), intent: intent.clone(), entities: Vec::new() });
+        }
+    }
+    assert!(examples.len() > 50, "{} examples", examples.len());
+    let model = model(&examples);
+    let stories = read(stories);
+    let lines: Vec<&str> = stories.lines().map(str::trim).collect();
+    let mut asked = 0;
+    for (i, _) in lines.iter().enumerate().filter(|(_, line)| **line == "- user: |") {
+        let (text, intent) = (lines[i + 1], lines[i + 2].strip_prefix("intent: ").expect("the line below the text"));
+        let got = model.parse(text).expect("it scores").intent;
+        println!("{text:?}: {} {:.3}", got.name, got.confidence);
+        assert_eq!(got.name, intent, "{text:?}");
+        assert!(got.confidence > 0.4, "{text:?}: {}", got.confidence);
+        asked += 1;
+    }
+    assert!(asked > 10, "{asked} user steps");
+    // What the bot never heard of falls below the fallback's threshold.
+    for text in
+        ["asdf jkl qwer", "The central bank raised interest rates by a quarter point.", "xkq", "42 purple elephants"]
+    {
+        let got = model.parse(text).expect("it scores").intent;
+        println!("{text:?}: {} {:.3}", got.name, got.confidence);
+        assert!(got.confidence < 0.3, "{text:?}: {} {}", got.name, got.confidence);
+    }
+    // And what it did not hear in these words, but means the same, stays above.
+    for (text, intent) in [
+        ("hiya", "greet"),
+        ("good morning!", "greet"),
+        ("see ya", "goodbye"),
+        ("yeah", "affirm"),
+        ("nope", "deny"),
+        ("i feel wonderful today", "mood_great"),
+        ("feeling awful", "mood_unhappy"),
+        ("I had a terrible day", "mood_unhappy"),
+        ("are you human", "bot_challenge"),
+    ] {
+        let got = model.parse(text).expect("it scores").intent;
+        println!("{text:?}: {} {:.3}", got.name, got.confidence);
+        assert!(got.name == intent && got.confidence > 0.3, "{text:?}: {} {}", got.name, got.confidence);
+    }
+}
+
+#[test]
+fn entities_come_with_roles_and_character_offsets() {
+    let model = model(&flights());
+    let got = model.parse("é: book me a flight from Munich to New Delhi").expect("it scores");
+    assert_eq!(got.intent.name, "book_flight");
+    let spans: Vec<_> =
+        got.entities.iter().map(|e| (e.value.display(), e.role.as_deref().unwrap_or(""), e.start, e.end)).collect();
+    assert_eq!(spans, [("Munich".to_owned(), "from", 25, 31), ("New Delhi".to_owned(), "to", 35, 44)]);
+    assert!(got.entities.iter().all(|e| e.entity == "city" && e.extractor == "TertuliaTagger" && e.confidence > 0.3));
+    assert!(model.parse("hello there").expect("it scores").entities.is_empty());
+    let nothing = model.parse("  ").expect("it scores");
+    assert_eq!((nothing.intent.name.as_str(), nothing.ranking.len()), ("", 0));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_and_bytes_give_the_same_heads() {
+    let train = |seed, encoder: &Encoder| {
+        train(encoder, &flights(), &TrainOptions { seed, ..TrainOptions::default() }, &|_| {}).expect("it trains")
+    };
+    let heads = train(1, &ENCODER);
+    let bytes = heads.to_bytes();
+    assert!(bytes == train(1, &ENCODER).to_bytes(), "the same seed, other bytes");
+    assert!(bytes != train(2, &ENCODER).to_bytes(), "the seed decides the gibberish");
+    let again = Heads::from_bytes(&bytes).expect("its own bytes");
+    assert!(again == heads && again.to_bytes() == bytes);
+    assert_eq!(again.intents(), ["book_flight", "goodbye", "greet"]);
+    assert_eq!(again.entities(), ["city"]);
+}
+
+#[test]
+fn broken_heads_are_refused_with_a_reason() {
+    let heads = train(&ENCODER, &flights(), &TrainOptions::default(), &|_| {}).expect("it trains");
+    let bytes = heads.to_bytes();
+    for length in [0, 7, 8, 100, bytes.len() - 1] {
+        let error = Heads::from_bytes(&bytes[..length]).unwrap_err().to_string();
+        assert!(error.contains("not a whole safetensors file"), "{error}");
+    }
+    // The same length of header, another word in it.
+    let swap = |from: &str, to: &str| {
+        let at = bytes.windows(from.len()).position(|w| w == from.as_bytes()).expect("it is in the header");
+        let mut bytes = bytes.clone();
+        bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
+        Heads::from_bytes(&bytes).unwrap_err().to_string()
+    };
+    assert!(swap("intent.bias", "intent.bios").contains("tensor intent.bias: found nothing"));
+    assert!(swap(r#"\"version\":1"#, r#"\"version\":7"#).contains("version: found 7, expected 1"));
+    let mut other = heads;
+    // Heads of another encoder: the hash in the metadata decides.
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let at = text.find("weights_sha256").expect("it is in the header");
+    let mut bytes = bytes;
+    bytes[at + 20] = if bytes[at + 20] == b'0' { b'1' } else { b'0' };
+    other.clone_from(&Heads::from_bytes(&bytes).expect("a well-formed file"));
+    let error = NluModel::load(ENCODER.clone(), other, &cpu_options(2)).unwrap_err();
+    assert!(matches!(error, ModelError::EncoderMismatch { .. }), "{error}");
+}
+
+#[test]
+fn examples_that_cannot_be_learned_are_named() {
+    let none = train(&ENCODER, &[], &TrainOptions::default(), &|_| {}).unwrap_err();
+    assert!(matches!(none, TrainError::NoExamples));
+    let mut example = marked_line("go", "to [Rome](city)");
+    example.entities[0].end = 99;
+    let error = train(&ENCODER, &[example], &TrainOptions::default(), &|_| {}).unwrap_err();
+    assert_eq!(error.to_string(), "example \"to Rome\": entity city spans characters 3 to 99 of 7");
+}
+
+#[test]
+fn progress_is_told_to_the_end() {
+    let told = Mutex::new(Vec::new());
+    let note = |p| told.lock().expect("no panic while telling").push(p);
+    train(&ENCODER, &flights(), &TrainOptions::default(), &note).expect("it trains");
+    let told = told.into_inner().expect("no panic while telling");
+    for stage in ["encode", "intents", "calibrate", "entities"] {
+        let last = told.iter().rev().find(|p| p.stage == stage).expect("every stage tells");
+        assert_eq!(last.done, last.total, "{stage}");
+    }
+}
+
+#[test]
+fn the_model_says_what_it_is() {
+    assert!(model_dir().ends_with("all-minilm-l6-v2"));
+    let model = model(&flights());
+    assert!(model.describe().contains("3 intents, 1 entity types"), "{}", model.describe());
+    assert_eq!(model.batch_tokens_max(), 4_096);
+}
