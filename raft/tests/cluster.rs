@@ -94,8 +94,8 @@ fn nothing_acknowledged_is_lost_when_leaders_are_killed_and_come_back() {
 
     // Each node in turn leads, is killed without a word, misses turns and comes back.
     let mut last = 0;
-    for round in 0..3 {
-        let victim = cluster.index_of(&cluster.leader_of(&sessions[round]));
+    for led in &sessions[..3] {
+        let victim = cluster.index_of(&cluster.leader_of(led));
         cluster.kill(victim);
         acknowledge_one_more(&cluster);
         last = acknowledge_one_more(&cluster);

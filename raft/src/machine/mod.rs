@@ -130,3 +130,6 @@ pub struct SnapshotPlace {
     /// The group.
     pub group: GroupId,
 }
+
+#[cfg(test)]
+mod tests;

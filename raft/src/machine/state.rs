@@ -30,6 +30,8 @@ pub struct GroupState {
     current: Mutex<Option<(SnapshotMeta, SnapshotFile)>>,
 }
 
+type Pair = (Vec<u8>, Vec<u8>);
+
 struct Moving {
     last: Option<LogId>,
     membership: StoredMembership,
@@ -207,7 +209,7 @@ impl GroupState {
     }
 
     /// The next piece as it was when the snapshot began, and whether it is the last.
-    fn copy_piece(&self, end: &[u8]) -> io::Result<(Vec<(Vec<u8>, Vec<u8>)>, bool)> {
+    fn copy_piece(&self, end: &[u8]) -> io::Result<(Vec<Pair>, bool)> {
         let mut moving = self.moving.lock();
         let copying = moving.copying.as_mut().expect("only the builder ends a copy, and there is one builder");
         let mut piece: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();

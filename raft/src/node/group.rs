@@ -50,38 +50,48 @@ impl Group {
         self.owner() != Owner::Unknown && self.recovered.load(Relaxed)
     }
 
-    /// Follows openraft's metrics until it stops.
-    pub(super) async fn watch(&self, me: u64) {
-        let mut changes = self.raft.metrics();
+    /// Follows who leads until openraft stops. Its server metrics change with leadership only, not with every entry.
+    pub(super) async fn watch_owner(&self, me: u64) {
+        let mut changes = self.raft.server_metrics();
         loop {
-            let metrics = self.metrics();
-            self.note(me, &metrics);
-            if metrics.running_state.is_err() || changes.changed().await.is_err() {
+            let (leader, state) = {
+                let now = changes.borrow_watched();
+                (now.current_leader, now.state)
+            };
+            let owner = match leader {
+                Some(leader) if leader == me && state == ServerState::Leader => Owner::Local,
+                Some(leader) if leader != me => Owner::Remote(NodeId(leader)),
+                _ => Owner::Unknown,
+            };
+            if self.owner.send_if_modified(|current| std::mem::replace(current, owner) != owner) {
+                tracing::info!(group = %self.id, ?owner, "leadership changed");
+                metrics::counter!("tertulia_leader_changes_total").increment(1);
+            }
+            if changes.changed().await.is_err() {
                 break;
             }
         }
         self.owner.send_replace(Owner::Unknown);
-    }
-
-    fn note(&self, me: u64, metrics: &RaftMetrics<TypeConfig>) {
-        let owner = match metrics.current_leader {
-            Some(leader) if leader == me && metrics.state == ServerState::Leader => Owner::Local,
-            Some(leader) if leader != me => Owner::Remote(NodeId(leader)),
-            _ => Owner::Unknown,
-        };
-        let changed = self.owner.send_if_modified(|current| std::mem::replace(current, owner) != owner);
-        if changed {
-            tracing::info!(group = %self.id, term = metrics.current_term, ?owner, "leadership changed");
-            metrics::counter!("tertulia_leader_changes_total").increment(1);
-        }
-        if let Err(fatal) = &metrics.running_state {
+        if let Err(fatal) = self.metrics().running_state {
             tracing::error!(group = %self.id, %fatal, "the group has stopped");
         }
-        // A tail that no leader ever committed is cut off by the next one: then less than the old log suffices.
-        let heard = metrics.cluster_committed.is_some() && owner != Owner::Unknown;
-        let needed = self.last_log_at_start.min(metrics.last_log_index);
-        if heard && metrics.last_applied.as_ref().map(|l| l.index) >= needed {
-            self.recovered.store(true, Relaxed);
+    }
+
+    /// Waits until this node has heard what is committed and has applied what its own log held when it started.
+    pub(super) async fn watch_recovery(&self) {
+        let mut changes = self.raft.metrics();
+        while !self.has_recovered() {
+            if changes.changed().await.is_err() {
+                return;
+            }
         }
+        self.recovered.store(true, Relaxed);
+    }
+
+    fn has_recovered(&self) -> bool {
+        let metrics = self.metrics();
+        // A tail that no leader ever committed is cut off by the next one: then less than the old log suffices.
+        let needed = self.last_log_at_start.min(metrics.last_log_index);
+        metrics.cluster_committed.is_some() && metrics.last_applied.as_ref().map(|l| l.index) >= needed
     }
 }

@@ -14,7 +14,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 impl Node {
     /// Moves all leaderships to other members, and goes on serving as a follower. Takes two seconds at most.
     pub async fn resign(&self) {
-        let handover = futures::future::join_all(self.groups.values().map(|g| hand_over(g)));
+        let handover = futures::future::join_all(self.groups.values().map(hand_over));
         if timeout(HANDOVER, handover).await.is_err() {
             tracing::warn!("not all leaderships could be moved in time: the others will elect");
         }

@@ -65,9 +65,14 @@ pub(super) async fn start(config: &NodeConfig, extra: Routes) -> Result<Arc<Node
             stall: Duration::from_millis(config.raft.election_timeout_ms_max) * 4,
         };
         let machine = StateMachine::new(state.clone());
-        let raft = Raft::new(config.node, raft_config.clone(), network, log.clone(), machine)
-            .await
-            .map_err(|e| StartError::Group { group: id, reason: e.to_string() })?;
+        let raft = match Raft::new(config.node, raft_config.clone(), network, log.clone(), machine).await {
+            Ok(raft) => raft,
+            Err(e) => {
+                // The groups that run already would keep the folder.
+                futures::future::join_all(registered.values().map(|g| g.raft.shutdown())).await;
+                return Err(StartError::Group { group: id, reason: e.to_string() });
+            }
+        };
         registered.insert(id, Registered { raft: raft.clone(), state: state.clone() });
         groups.insert(id, Arc::new(Group::new(id, raft, state, &log)));
     }
@@ -161,8 +166,9 @@ fn serve(node: &Node, mut server: Server, incoming: TcpIncoming, extra: Routes, 
 
 fn run_tasks(node: &Arc<Node>) {
     for group in node.groups.values() {
-        let (group, me) = (group.clone(), node.config.node);
-        node.spawn(async move { group.watch(me).await });
+        let (owner, recovery, me) = (group.clone(), group.clone(), node.config.node);
+        node.spawn(async move { owner.watch_owner(me).await });
+        node.spawn(async move { recovery.watch_recovery().await });
     }
     for group in node.groups.values() {
         node.spawn(bootstrap::initialize(group.clone(), node.config.clone()));

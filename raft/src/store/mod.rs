@@ -23,6 +23,9 @@ use std::io;
 /// A key and its new value; without a value the key goes.
 pub type Change = (Vec<u8>, Option<Vec<u8>>);
 
+/// Takes a key and its value; says whether to go on.
+pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> io::Result<bool> + 'a;
+
 /// An ordered map of bytes whose batches are atomic and recovered as a prefix: if a batch survives a crash, so do
 /// all batches before it. Everything applied before a completed [`barrier`](Store::barrier) survives.
 ///
@@ -31,7 +34,7 @@ pub trait Store: Send + Sync + 'static {
     /// The value of a key.
     fn get(&self, key: &[u8]) -> io::Result<Option<sled::IVec>>;
     /// Visits `from..to` in order until `visit` says `false`.
-    fn scan(&self, from: &[u8], to: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> io::Result<bool>) -> io::Result<()>;
+    fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> io::Result<()>;
     /// Applies a batch atomically; visible when this returns, durable after the next barrier. Where a key comes
     /// twice, the last one counts.
     fn apply(&self, changes: Vec<Change>) -> io::Result<()>;

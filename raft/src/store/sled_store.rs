@@ -1,6 +1,6 @@
 //! sled 0.34.7 with a barrier that holds.
 
-use super::{Change, Store};
+use super::{Change, Store, Visit};
 use crate::limits::{SLED_SEGMENT_BYTES, STORE_VALUE_BYTES_MAX};
 use parking_lot::RwLock;
 use std::{
@@ -74,7 +74,7 @@ impl Store for SledStore {
         Ok(self.db()?.get(key)?)
     }
 
-    fn scan(&self, from: &[u8], to: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> io::Result<bool>) -> io::Result<()> {
+    fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> io::Result<()> {
         for pair in self.db()?.range(from..to) {
             let (key, value) = pair?;
             if !visit(&key, &value)? {

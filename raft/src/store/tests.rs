@@ -101,7 +101,7 @@ impl Store for Imaging {
     fn get(&self, key: &[u8]) -> io::Result<Option<sled::IVec>> {
         self.inner.get(key)
     }
-    fn scan(&self, a: &[u8], b: &[u8], f: &mut dyn FnMut(&[u8], &[u8]) -> io::Result<bool>) -> io::Result<()> {
+    fn scan(&self, a: &[u8], b: &[u8], f: &mut Visit<'_>) -> io::Result<()> {
         self.inner.scan(a, b, f)
     }
     fn apply(&self, changes: Vec<Change>) -> io::Result<()> {

@@ -127,7 +127,7 @@ fn run(store: &dyn Store, mut inbox: mpsc::Receiver<Message>, shared: &Shared) {
         while let Some(message) = next {
             match message {
                 Message::Op(op) => {
-                    bytes += op.changes.iter().map(|(k, v)| k.len() + v.as_ref().map_or(0, Vec::len)).sum::<usize>();
+                    bytes += op.changes.iter().map(size).sum::<usize>();
                     ops.push(op);
                 }
                 Message::Close(done) => {
@@ -143,6 +143,10 @@ fn run(store: &dyn Store, mut inbox: mpsc::Receiver<Message>, shared: &Shared) {
     if let Some(done) = closing {
         let _ = done.send(());
     }
+}
+
+fn size((key, value): &Change) -> usize {
+    key.len() + value.as_ref().map_or(0, Vec::len)
 }
 
 /// One batch, one barrier, then the callbacks in order.
@@ -185,10 +189,12 @@ fn write(
     }
     if !changes.is_empty() {
         let records = changes.len() as u64;
+        let bytes: usize = changes.iter().map(size).sum();
         store.apply(changes)?;
         shared.batches.fetch_add(1, Relaxed);
         shared.records.fetch_add(records, Relaxed);
         metrics::counter!("tertulia_log_records_total").increment(records);
+        metrics::counter!("tertulia_log_bytes_total").increment(bytes as u64);
     }
     for (at, number) in stored {
         at.fetch_max(*number, Release);

@@ -1,5 +1,6 @@
 //! Three nodes in one process, each with its own folder, port and runtime.
-#![allow(dead_code)]
+// Each test binary uses a part of it, and helpers of tests may unwrap as tests do.
+#![allow(dead_code, clippy::unwrap_used)]
 
 use cluster_config::{Member, NodeConfig, TlsOptions};
 use dialogue::{
