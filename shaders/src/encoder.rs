@@ -4,6 +4,7 @@ use crate::{
     budget::MemoryBudget,
     cpu::{CpuEncoder, Threads},
     error::ModelError,
+    gpu::{Gpu, GpuEncoder, GpuError},
     hidden::Hidden,
     limits,
     model::{BertConfig, Weights},
@@ -32,6 +33,7 @@ impl fmt::Display for EncoderId {
 /// The path that computes.
 enum Backend {
     Cpu(CpuEncoder),
+    Gpu(GpuEncoder),
 }
 
 struct Inner {
@@ -65,7 +67,10 @@ impl Encoder {
         let name = dir.file_name().map_or_else(|| "encoder".into(), |n| n.to_string_lossy().into_owned());
         let id = EncoderId { name, weights_sha256: weights.sha256.clone() };
         let backend = backend(&config, weights, options, &budget)?;
-        let batch_tokens_max = options.batch_tokens_max.clamp(limits::UTTERANCE_TOKENS_MAX, limits::PASS_TOKENS_MAX);
+        // The widest activation of a pass is one binding.
+        let widest = 4 * config.intermediate_size.max(3 * config.hidden_size);
+        let pass_tokens_max = limits::PASS_TOKENS_MAX.min(limits::BINDING_BYTES_MAX as usize / widest);
+        let batch_tokens_max = options.batch_tokens_max.clamp(limits::UTTERANCE_TOKENS_MAX, pass_tokens_max);
         Ok(Self(Arc::new(Inner { id, config, tokenizer, backend, budget, batch_tokens_max })))
     }
 
@@ -87,6 +92,7 @@ impl Encoder {
             let packed = PackedBatch::new(pass, self.0.config.vocab_size);
             let part = match &self.0.backend {
                 Backend::Cpu(cpu) => cpu.forward(&packed)?,
+                Backend::Gpu(gpu) => gpu.forward(&packed)?,
             };
             hidden.append(part);
         }
@@ -136,6 +142,7 @@ impl Encoder {
                 1 => "CPU path, 1 thread".to_owned(),
                 n => format!("CPU path, {n} threads"),
             },
+            Backend::Gpu(gpu) => format!("GPU {}", gpu.name()),
         };
         format!("{} on {device}, f32", self.0.id.name)
     }
@@ -147,7 +154,24 @@ fn backend(
     options: &InferenceOptions,
     budget: &MemoryBudget,
 ) -> Result<Backend, ModelError> {
-    let _ = Device::Cpu;
+    let on_gpu = |weights: &Weights| match Gpu::open(options.device == Device::Gpu, budget.clone())? {
+        Some(gpu) => GpuEncoder::new(config.clone(), weights, gpu).map(Some),
+        None => Ok(None),
+    };
+    match options.device {
+        Device::Cpu => {}
+        Device::Gpu => {
+            let hint = "no adapter was found, not even a software one (Debian: install mesa-vulkan-drivers)";
+            let gpu = on_gpu(&weights)?.ok_or_else(|| GpuError::Device(hint.into()))?;
+            return Ok(Backend::Gpu(gpu));
+        }
+        Device::Auto => match on_gpu(&weights) {
+            Ok(Some(gpu)) => return Ok(Backend::Gpu(gpu)),
+            Ok(None) => tracing::info!("no GPU was found: the CPU path serves"),
+            // A GPU that cannot run the model must not keep the node from serving.
+            Err(error) => tracing::warn!(%error, "the GPU cannot run the encoder: the CPU path serves"),
+        },
+    }
     let threads = Threads::new(options.cpu_threads)?;
     Ok(Backend::Cpu(CpuEncoder::new(config.clone(), weights, threads, budget.clone())))
 }

@@ -4,6 +4,7 @@ pub mod budget;
 pub mod cpu;
 mod encoder;
 mod error;
+pub mod gpu;
 mod heads;
 mod hidden;
 pub mod limits;

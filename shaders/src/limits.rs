@@ -3,7 +3,7 @@
 /// Most tokens of one utterance, special tokens included: what follows is cut off.
 pub const UTTERANCE_TOKENS_MAX: usize = 256;
 /// Most tokens in one pass of training and of [`crate::Encoder::forward`] where the options allow more.
-pub const PASS_TOKENS_MAX: usize = 1 << 16;
+pub const PASS_TOKENS_MAX: usize = 1 << 14;
 /// Most entries in the ranking of intents.
 pub const RANKING_MAX: usize = 10;
 /// Most labels of one head.

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{cosine, cpu_encoder};
+use common::{cosine, cpu_encoder, gpu_encoder};
 use serde::Deserialize;
 use tertulia_shaders::Encoder;
 
@@ -55,4 +55,11 @@ fn check(encoder: &Encoder) {
 #[test]
 fn the_cpu_path_agrees_with_pytorch() {
     check(&cpu_encoder());
+}
+
+#[test]
+fn the_gpu_path_agrees_with_pytorch() {
+    if let Some(encoder) = gpu_encoder() {
+        check(&encoder);
+    }
 }

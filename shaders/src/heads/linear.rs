@@ -1,6 +1,9 @@
 //! `LinearHead`: logits from a dense vector and sparse features.
 
-use crate::heads::{FeatureTable, SparseVector};
+use crate::{
+    cpu::{math::exp, norm::sum},
+    heads::{FeatureTable, SparseVector},
+};
 
 /// One linear layer over D dense numbers and the features of a table, for C classes.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,9 +39,10 @@ impl LinearHead {
 }
 
 /// Turns logits into probabilities.
+#[inline(always)]
 pub fn softmax(logits: &mut [f32]) {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    logits.iter_mut().for_each(|l| *l = (*l - max).exp());
-    let sum: f32 = logits.iter().sum();
+    logits.iter_mut().for_each(|l| *l = exp(*l - max));
+    let sum = sum(logits, |l| l);
     logits.iter_mut().for_each(|l| *l /= sum);
 }

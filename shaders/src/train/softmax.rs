@@ -1,6 +1,7 @@
 //! Multinomial logistic regression over dense numbers and sparse features: what both heads are fitted by.
 
 use crate::{
+    cpu::math::vectorised,
     heads::{FeatureTable, LinearHead, SparseVector, softmax},
     train::lbfgs::minimise,
 };
@@ -46,7 +47,7 @@ pub fn fit(
     let rows = Csr::new(design.sparse, &table);
     let mut parameters = vec![0.0_f32; (d + table.len() + 1) * c];
     let mut pass = Pass { design, rows: &rows, penalty, gaps: vec![0.0; ROWS * c] };
-    minimise(&mut parameters, iterations_max, |p, g| pass.loss(p, g), step_done);
+    minimise(&mut parameters, iterations_max, |p, g| vectorised(|| pass.loss(p, g)), step_done);
     let bias = parameters.split_off((d + table.len()) * c);
     let sparse = parameters.split_off(d * c);
     LinearHead { classes: c, dense: parameters, bias, table, sparse, temperature: 1.0 }
@@ -83,6 +84,7 @@ struct Pass<'a> {
 
 impl Pass<'_> {
     /// The loss and its gradient. Everything runs in one fixed order: the same examples give the same bytes.
+    #[inline(always)]
     fn loss(&mut self, parameters: &[f32], gradient: &mut [f32]) -> f64 {
         let (d, c) = (self.design.width, self.design.classes);
         let (dense, rest) = parameters.split_at(d * c);

@@ -3,7 +3,7 @@
 
 use cluster_config::{Device, InferenceOptions};
 use std::path::{Path, PathBuf};
-use tertulia_shaders::Encoder;
+use tertulia_shaders::{Encoder, MemoryBudget, gpu::Gpu};
 
 /// The folder of the encoder in the model cache; fails with the command that fetches it.
 pub fn model_dir() -> PathBuf {
@@ -29,6 +29,17 @@ pub fn cpu_options(threads: usize) -> InferenceOptions {
 /// The encoder on the CPU path.
 pub fn cpu_encoder() -> Encoder {
     Encoder::load(&model_dir(), &cpu_options(2)).expect("the encoder of the cache loads")
+}
+
+/// The encoder on any adapter; without one the test says what it missed.
+pub fn gpu_encoder() -> Option<Encoder> {
+    let adapter = Gpu::open(true, MemoryBudget::new(0)).expect("an adapter that is there opens");
+    if adapter.is_none() {
+        println!("did not run: no Vulkan, Metal or DX12 adapter (Debian: install mesa-vulkan-drivers)");
+        return None;
+    }
+    let options = InferenceOptions { device: Device::Gpu, ..InferenceOptions::default() };
+    Some(Encoder::load(&model_dir(), &options).expect("the encoder of the cache loads"))
 }
 
 /// A file of `../shared`, where this checkout has one.
