@@ -1,11 +1,15 @@
 //! Every bound that this crate enforces, by name.
 
+use std::time::Duration;
+
 /// Most operations that wait for the writer thread of a node.
 pub const WRITER_QUEUE_OPS_MAX: usize = 8_192;
 /// Most operations that one barrier makes durable.
 pub const WRITER_BATCH_OPS_MAX: usize = 4_096;
 /// Bytes of entries that one barrier makes durable before the next operation starts another.
 pub const WRITER_BATCH_BYTES_MAX: usize = 8 << 20;
+/// How long a change that nobody waits for is held back so that it rides along with one that somebody does.
+pub const WRITER_LAZY_WAIT: Duration = Duration::from_millis(50);
 /// Bytes of durable entries that a group keeps in memory for its followers and its state machine.
 pub const LOG_CACHE_BYTES_MAX: usize = 2 << 20;
 /// Bytes of entries in one append to a follower; a single entry may be larger.
@@ -35,3 +39,7 @@ pub const PEER_STREAMS_MAX: u32 = 16_384;
 pub const APPENDS_IN_FLIGHT_MAX: usize = 32;
 /// Most keys that `turns` reads at once.
 pub const TURNS_READ_MAX: usize = 10_000;
+/// Pause before a stream to a peer that did not open is tried again; doubled each time…
+pub const PEER_REOPEN_PAUSE_MIN: std::time::Duration = std::time::Duration::from_millis(25);
+/// …up to this.
+pub const PEER_REOPEN_PAUSE_MAX: std::time::Duration = std::time::Duration::from_millis(400);

@@ -3,34 +3,35 @@
 use crate::{
     Applied, ControlCommand, ControlState,
     codec::{self, Command, HeaderRecord, KeyRecord, Record},
-    store::{Change, Damage, Store, keys},
+    store::{Change, Damage, keys},
     types::GroupId,
 };
+use bytes::Bytes;
 use dialogue::{CommitOutcome, CommitTurn, TurnRecord, limits::IDEMPOTENCY_WINDOW_TURNS};
 use std::{collections::BTreeMap, io};
 
-/// Changes that are not in the store yet, over what is.
+/// Changes that nobody sees yet, over what everybody sees.
 pub(super) struct Draft<'a> {
     group: GroupId,
-    store: &'a dyn Store,
-    changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    base: &'a dyn Fn(&[u8]) -> io::Result<Option<Bytes>>,
+    changes: BTreeMap<Vec<u8>, Option<Bytes>>,
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(group: GroupId, store: &'a dyn Store) -> Self {
-        Self { group, store, changes: BTreeMap::new() }
+    pub(super) fn new(group: GroupId, base: &'a dyn Fn(&[u8]) -> io::Result<Option<Bytes>>) -> Self {
+        Self { group, base, changes: BTreeMap::new() }
     }
 
     pub(super) fn read<R: Record>(&self, key: &[u8]) -> io::Result<Option<R>> {
         let decoded = match self.changes.get(key) {
             Some(value) => value.as_deref().map(codec::decode),
-            None => self.store.get(key)?.map(|v| codec::decode(&v)),
+            None => (self.base)(key)?.map(|v| codec::decode(&v)),
         };
         decoded.transpose().map_err(|e| Damage::new(self.group, None, format!("the state: {e}")).into())
     }
 
     pub(super) fn put<R: Record>(&mut self, key: Vec<u8>, record: &R) {
-        self.changes.insert(key, Some(codec::encode(record)));
+        self.changes.insert(key, Some(codec::encode(record).into()));
     }
 
     pub(super) fn keys(&self) -> impl Iterator<Item = &Vec<u8>> {

@@ -2,9 +2,10 @@
 //!
 //! # What is durable when
 //!
-//! Effects and `last_applied` go into the store in one atomic batch, but without a barrier: the log is durable
-//! already, so a crash that takes back the last batches leaves a state that is consistent with its own
-//! `last_applied`, and openraft applies the tail again from the log. That holds because
+//! An entry is applied in memory and answered; effects and `last_applied` go to the store in one atomic batch, with
+//! whatever the writer thread writes next, but nobody waits for a barrier: the log is durable already. A crash that
+//! takes back the last batches leaves a state that is consistent with its own `last_applied`, and openraft applies
+//! the tail again from the log. That holds because
 //!
 //! - the store recovers a prefix: never a later batch without an earlier one;
 //! - an entry leaves the log only behind a snapshot, and a snapshot counts only when its file is synced, renamed and
@@ -16,6 +17,7 @@
 //! starts the log there.
 
 mod apply;
+mod fresh;
 mod snapshot;
 mod state;
 
@@ -24,6 +26,7 @@ pub use state::GroupState;
 
 use crate::{
     limits::{APPLY_BYTES_MAX, APPLY_ENTRIES_MAX},
+    store::Writer,
     types::{Entry, GroupId, LogId, SnapshotMeta, StoredMembership, TypeConfig},
 };
 use futures::{Stream, StreamExt};
@@ -37,12 +40,13 @@ use std::{io, sync::Arc};
 #[derive(Clone)]
 pub struct StateMachine {
     state: Arc<GroupState>,
+    writer: Writer,
 }
 
 impl StateMachine {
     /// The machine over a state that was opened before.
-    pub fn new(state: Arc<GroupState>) -> Self {
-        Self { state }
+    pub fn new(state: Arc<GroupState>, writer: Writer) -> Self {
+        Self { state, writer }
     }
 }
 
@@ -80,7 +84,9 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                     responders.push(responder);
                 }
                 let state = self.state.clone();
-                let answers = blocking(move || state.apply(entries)).await?;
+                let place = self.writer.reserve().await?;
+                // Headers and keys of sessions that were silent for long are read from the disk.
+                let answers = blocking(move || state.apply(entries, place)).await?;
                 for (responder, answer) in responders.into_iter().zip(answers) {
                     if let Some(responder) = responder {
                         responder.send(answer);

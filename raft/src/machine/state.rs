@@ -3,24 +3,41 @@
 use super::{
     SnapshotPlace,
     apply::{Draft, apply},
+    fresh::Fresh,
     snapshot::{self, SnapshotFile, SnapshotWriter},
 };
 use crate::{
     Applied, ControlState,
     codec::{self, AppliedRecord, HeaderRecord, InstallRecord, KeyRecord, LogIdRecord, Record},
     limits::{APPLY_BYTES_MAX, SNAPSHOT_RECORD_BYTES},
-    store::{Change, Damage, Store, keys},
+    store::{Ack, Change, Damage, Place, Store, WriteOp, Writer, keys},
     types::{Entry, GroupId, LogId, SnapshotMeta, StoredMembership},
 };
+use bytes::Bytes;
 use dialogue::{IdempotencyKey, SessionId, SessionSnapshot, TurnRecord};
 use openraft::EntryPayload;
 use parking_lot::{Mutex, RwLock};
-use std::{collections::BTreeMap, io, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Acquire},
+    },
+};
 
 /// The state of one group. All methods block for the length of their store calls.
+///
+/// An entry is applied in memory, visible at once, and reaches the store with the writer thread's next batch: one
+/// batch of the store carries the log and the states of all groups.
 pub struct GroupState {
     place: SnapshotPlace,
     store: Arc<dyn Store>,
+    writer: Writer,
+    /// The last batch of effects that is in the store.
+    stored: Arc<AtomicU64>,
+    /// What is applied and visible, but still on its way to the store.
+    fresh: Mutex<Fresh>,
     /// Held to write while a snapshot replaces the state, so that nobody reads half of it.
     whole: RwLock<()>,
     /// Held while a snapshot is built or installed: one at a time.
@@ -41,15 +58,18 @@ struct Moving {
 
 struct Copying {
     cursor: Vec<u8>,
-    before: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    before: BTreeMap<Vec<u8>, Option<Bytes>>,
 }
 
 impl GroupState {
     /// Opens the state of a group; redoes an install that a crash cut off.
-    pub fn open(place: SnapshotPlace, store: Arc<dyn Store>) -> io::Result<Self> {
+    pub fn open(place: SnapshotPlace, store: Arc<dyn Store>, writer: Writer) -> io::Result<Self> {
         let group = place.group;
         let this = Self {
             store,
+            writer,
+            stored: Arc::default(),
+            fresh: Mutex::default(),
             whole: RwLock::new(()),
             snapshotting: Mutex::new(()),
             moving: Mutex::new(Moving { last: None, membership: StoredMembership::default(), copying: None }),
@@ -75,7 +95,15 @@ impl GroupState {
     }
 
     fn read<R: Record>(&self, key: &[u8]) -> io::Result<Option<R>> {
-        Draft::new(self.group(), &*self.store).read(key)
+        Draft::new(self.group(), &|key| self.get(key)).read(key)
+    }
+
+    /// What everybody sees. What is no longer fresh is in the store: looking in this order misses nothing.
+    fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>> {
+        if let Some(fresh) = self.fresh.lock().get(key) {
+            return Ok(fresh);
+        }
+        Ok(self.store.get(key)?.map(|v| Bytes::copy_from_slice(&v)))
     }
 
     /// The last entry applied and the membership as of then.
@@ -84,11 +112,12 @@ impl GroupState {
         (moving.last, moving.membership.clone())
     }
 
-    /// Applies entries in order, in one batch with the new `last_applied`.
-    pub fn apply(&self, entries: Vec<Entry>) -> io::Result<Vec<Applied>> {
+    /// Applies entries in order and hands their effects to the writer in one batch with the new `last_applied`.
+    pub fn apply(&self, entries: Vec<Entry>, place: Place) -> io::Result<Vec<Applied>> {
         let group = self.group();
         let mut moving = self.moving.lock();
-        let mut draft = Draft::new(group, &*self.store);
+        let base = |key: &[u8]| self.get(key);
+        let mut draft = Draft::new(group, &base);
         let mut answers = Vec::with_capacity(entries.len());
         let (mut last, mut membership) = (moving.last, moving.membership.clone());
         for entry in entries {
@@ -111,11 +140,14 @@ impl GroupState {
         if let Some(copying) = &mut moving.copying {
             for key in draft.keys() {
                 if *key >= copying.cursor && !copying.before.contains_key(key) {
-                    copying.before.insert(key.clone(), self.store.get(key)?.map(|v| v.to_vec()));
+                    copying.before.insert(key.clone(), self.get(key)?);
                 }
             }
         }
-        self.store.apply(draft.into_changes())?;
+        let changes = draft.into_changes();
+        let op = self.fresh.lock().add(&changes, self.stored.load(Acquire));
+        // Still under the lock: whoever sees the new `last` and asks the writer for a barrier comes behind it.
+        self.writer.submit_into(place, WriteOp { changes, stored: Some((self.stored.clone(), op)), ack: Ack::None })?;
         moving.last = last;
         moving.membership = membership;
         Ok(answers)
@@ -152,16 +184,19 @@ impl GroupState {
 
     fn turns_between(&self, session: &SessionId, first: u64, last: u64) -> io::Result<Vec<TurnRecord>> {
         let group = self.group();
-        let mut turns = Vec::new();
         if first > last {
-            return Ok(turns);
+            return Ok(Vec::new());
         }
         let (from, to) = (keys::turn(group, session, first), keys::turn(group, session, last.saturating_add(1)));
-        self.store.scan(&from, &to, &mut |_, value| {
-            turns.push(codec::decode(value).map_err(|e| Damage::new(group, None, format!("a turn: {e}")))?);
+        let fresh = self.fresh.lock().range(&from, &to);
+        let mut found: BTreeMap<Vec<u8>, Bytes> = BTreeMap::new();
+        self.store.scan(&from, &to, &mut |key, value| {
+            found.insert(key.to_vec(), Bytes::copy_from_slice(value));
             Ok(true)
         })?;
-        Ok(turns)
+        found.extend(fresh.into_iter().filter_map(|(key, value)| Some((key, value?))));
+        let decode = |v: &Bytes| codec::decode(v).map_err(|e| Damage::new(group, None, format!("a turn: {e}")).into());
+        found.values().map(decode).collect()
     }
 
     /// The state of the control group.
@@ -186,11 +221,10 @@ impl GroupState {
             moving.copying = Some(Copying { cursor: prefix.clone(), before: BTreeMap::new() });
             SnapshotMeta { last_log_id: moving.last, last_membership: moving.membership.clone() }
         };
-        let written = self.copy_pieces(&meta, &prefix, &end);
+        // Everything up to `last` is in the store, and durable: the log will be purged on the strength of this file.
+        let written = self.writer.barrier_blocking().and_then(|()| self.copy_pieces(&meta, &prefix, &end));
         self.moving.lock().copying = None;
         let file = written?;
-        // The log will be purged on the strength of this file: the state it came from must not be younger.
-        self.store.barrier()?;
         self.replace_current(&meta, &file)?;
         Ok((meta, file))
     }
@@ -227,7 +261,7 @@ impl GroupState {
         let behind = copying.before.split_off(&cursor);
         for (key, before) in std::mem::replace(&mut copying.before, behind) {
             match before {
-                Some(value) => piece.insert(key, value),
+                Some(value) => piece.insert(key, value.to_vec()),
                 None => piece.remove(&key),
             };
         }
@@ -270,19 +304,23 @@ impl GroupState {
         let membership = StoredMembership::try_from(head.membership.clone())?;
         let _whole = self.whole.write();
         let mut moving = self.moving.lock();
+        // What was applied before must not reach the store behind the snapshot.
+        self.writer.barrier_blocking()?;
+        self.fresh.lock().clear();
         let group = self.group();
         let install_key = keys::install(group);
-        self.store.apply(vec![(install_key.clone(), Some(codec::encode(&InstallRecord { file: file.name() })))])?;
+        let record = codec::encode(&InstallRecord { file: file.name() });
+        self.store.apply(vec![(install_key.clone(), Some(record.into()))])?;
         self.store.barrier()?;
 
         self.wipe()?;
         let prefix = keys::state_prefix(group);
         file.for_each_record(|pairs| {
-            let changes = pairs.pairs.into_iter().map(|(k, v)| ([&prefix[..], &k].concat(), Some(v.to_vec())));
+            let changes = pairs.pairs.into_iter().map(|(k, v)| ([&prefix[..], &k].concat(), Some(v)));
             self.store.apply(changes.collect())
         })?;
         let applied = AppliedRecord { last: head.last, membership: head.membership };
-        self.store.apply(vec![(keys::applied(group), Some(codec::encode(&applied))), (install_key, None)])?;
+        self.store.apply(vec![(keys::applied(group), Some(codec::encode(&applied).into())), (install_key, None)])?;
         self.store.barrier()?;
         moving.last = head.last.map(LogId::from);
         moving.membership = membership;

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     Applied,
     codec::{self, Command},
-    store::{Change, Store, Visit},
+    store::{Change, Store, Visit, Writer},
     types::{LeaderId, Proposal},
 };
 use dialogue::{
@@ -53,7 +53,7 @@ impl Store for Memory {
         let mut map = self.map.write();
         for (key, value) in changes {
             match value {
-                Some(value) => drop(map.insert(key, value)),
+                Some(value) => drop(map.insert(key, value.to_vec())),
                 None => drop(map.remove(&key)),
             }
         }
@@ -65,10 +65,34 @@ impl Store for Memory {
     fn close(&self) {}
 }
 
-fn open(folder: &Path, name: &str, store: &Arc<Memory>) -> GroupState {
+/// A state with its writer.
+struct Opened {
+    state: GroupState,
+    writer: Writer,
+}
+
+impl std::ops::Deref for Opened {
+    type Target = GroupState;
+    fn deref(&self) -> &GroupState {
+        &self.state
+    }
+}
+
+impl Opened {
+    fn apply(&self, entries: Vec<Entry>) -> io::Result<Vec<Applied>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let place = runtime.block_on(self.writer.reserve())?;
+        self.state.apply(entries, place)
+    }
+}
+
+fn open(folder: &Path, name: &str, store: &Arc<Memory>) -> Opened {
     let folder = folder.join(name);
     std::fs::create_dir_all(&folder).unwrap();
-    GroupState::open(SnapshotPlace { cluster: "c".into(), folder, group: GroupId(0) }, store.clone()).unwrap()
+    let (writer, _thread) = Writer::start(store.clone()).unwrap();
+    let place = SnapshotPlace { cluster: "c".into(), folder, group: GroupId(0) };
+    let state = GroupState::open(place, store.clone(), writer.clone()).unwrap();
+    Opened { state, writer }
 }
 
 fn turn(session: &str, seq: u64, key: &str) -> CommitTurn {
@@ -139,6 +163,7 @@ fn a_snapshot_is_the_state_at_its_index_while_entries_go_on() {
     let expected = Memory::new();
     let replayed = open(folder.path(), "replayed", &expected);
     replayed.apply((0..=last).map(entry_at).collect()).unwrap();
+    replayed.writer.barrier_blocking().unwrap();
 
     let other = Memory::new();
     let installed = open(folder.path(), "installed", &other);
@@ -168,6 +193,7 @@ fn an_install_that_is_cut_off_anywhere_is_redone_at_the_next_open() {
         let name = format!("follower-{cut_off_at}");
         let follower = open(folder.path(), &name, &store);
         follower.apply((0..500).map(entry_at).collect()).unwrap();
+        follower.writer.barrier_blocking().unwrap();
         let before = contents(&store);
 
         store.batches_left.store(cut_off_at, SeqCst);
@@ -201,6 +227,7 @@ fn a_damaged_snapshot_is_refused_before_anything_changes() {
     let store = Memory::new();
     let follower = open(folder.path(), "follower", &store);
     follower.apply((0..5).map(entry_at).collect()).unwrap();
+    follower.writer.barrier_blocking().unwrap();
     let before = contents(&store);
     let damaged = folder.path().join("damaged.snap");
     for cut in [0, 3, whole.len() / 2, whole.len() - 1] {
@@ -213,6 +240,7 @@ fn a_damaged_snapshot_is_refused_before_anything_changes() {
         std::fs::write(&damaged, bytes).unwrap();
         assert!(follower.install(meta.clone(), SnapshotFile::open(&damaged).unwrap()).is_err(), "bit at {flip}");
     }
+    follower.writer.barrier_blocking().unwrap();
     assert!(contents(&store) == before && follower.current_snapshot().is_none());
 }
 

@@ -3,7 +3,10 @@
 use super::{HEADER, Peers, convert};
 use crate::{
     codec::{self, LogIdRecord, SnapshotHeadRecord},
-    limits::{APPENDS_IN_FLIGHT_MAX, PEER_MESSAGE_BYTES_MAX, SNAPSHOT_CHUNK_BYTES},
+    limits::{
+        APPENDS_IN_FLIGHT_MAX, PEER_MESSAGE_BYTES_MAX, PEER_REOPEN_PAUSE_MAX, PEER_REOPEN_PAUSE_MIN,
+        SNAPSHOT_CHUNK_BYTES,
+    },
     machine::SnapshotFile,
     proto::{self, peer_client::PeerClient, snapshot_part::Part},
     types::{GroupId, TypeConfig, Vote},
@@ -50,6 +53,8 @@ pub(crate) struct Network {
     stall: Duration,
     /// Heartbeats are single calls: a stream for each would cost more than it carries.
     unary: bool,
+    /// How long to wait after the next stream that does not open.
+    pause: Duration,
 }
 
 impl NetworkFactory {
@@ -68,6 +73,7 @@ impl NetworkFactory {
             target,
             stall: self.stall,
             unary,
+            pause: PEER_REOPEN_PAUSE_MIN,
         }
     }
 }
@@ -236,7 +242,20 @@ impl RaftNetworkV2<TypeConfig> for Network {
         if self.unary {
             return stream_append_sequential(self, input, option);
         }
-        async move { self.pipelined(input).await }.boxed()
+        async move {
+            let opened = self.pipelined(input).await;
+            match &opened {
+                Ok(_) => self.pause = PEER_REOPEN_PAUSE_MIN,
+                // openraft's own backoff is taken where a stream asks for its next request. One that does not open
+                // asks for none: without this pause a dead peer costs a core.
+                Err(_) => {
+                    tokio::time::sleep(self.pause).await;
+                    self.pause = (self.pause * 2).min(PEER_REOPEN_PAUSE_MAX);
+                }
+            }
+            opened
+        }
+        .boxed()
     }
 
     async fn vote(

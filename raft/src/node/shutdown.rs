@@ -35,10 +35,12 @@ impl Node {
         for task in std::mem::take(&mut *self.tasks.lock()) {
             task.abort();
         }
-        if timeout(DRAIN, self.writer.close()).await.is_err() {
-            tracing::warn!("the writer did not finish in time; what was not acknowledged is lost");
-        } else if let Some(thread) = self.writer_thread.lock().take() {
-            let _ = thread.join();
+        self.writer.close();
+        if let Some(thread) = self.writer_thread.lock().take() {
+            let written = tokio::task::spawn_blocking(move || thread.join());
+            if timeout(DRAIN, written).await.is_err() {
+                tracing::warn!("the writer did not finish in time; what was not acknowledged is lost");
+            }
         }
         let store = self.store.clone();
         if let Err(e) = tokio::task::spawn_blocking(move || store.close()).await {

@@ -47,10 +47,9 @@ pub(super) async fn start(config: &NodeConfig, extra: Routes) -> Result<Arc<Node
     let server = server(config)?;
     let listener = listen(config)?;
     let owned = config.clone();
-    let (lock, store, opened) = tokio::task::spawn_blocking(move || open(&owned))
+    let (lock, (store, writer, writer_thread), opened) = tokio::task::spawn_blocking(move || open(&owned))
         .await
         .map_err(|e| StartError::at(&config.data_dir)(io::Error::other(e)))??;
-    let (writer, writer_thread) = Writer::start(store.clone()).map_err(StartError::at(&config.data_dir))?;
 
     let cluster: Arc<str> = config.cluster.as_str().into();
     let mut groups = BTreeMap::new();
@@ -64,7 +63,7 @@ pub(super) async fn start(config: &NodeConfig, extra: Routes) -> Result<Arc<Node
             group: id,
             stall: Duration::from_millis(config.raft.election_timeout_ms_max) * 4,
         };
-        let machine = StateMachine::new(state.clone());
+        let machine = StateMachine::new(state.clone(), writer.clone());
         let raft = match Raft::new(config.node, raft_config.clone(), network, log.clone(), machine).await {
             Ok(raft) => raft,
             Err(e) => {
@@ -122,10 +121,11 @@ fn listen(config: &NodeConfig) -> Result<TcpIncoming, StartError> {
     Ok(TcpIncoming::from(listener).with_nodelay(Some(true)))
 }
 
+type Storage = (Arc<dyn Store>, Writer, std::thread::JoinHandle<()>);
 type Opened = Vec<(GroupId, crate::store::LogScan, Arc<GroupState>)>;
 
 /// Claims and opens the data folder and checks all of it.
-fn open(config: &NodeConfig) -> Result<(std::fs::File, Arc<dyn Store>, Opened), StartError> {
+fn open(config: &NodeConfig) -> Result<(std::fs::File, Storage, Opened), StartError> {
     let lock = identity::claim(config)?;
     let (database, snapshots) = (config.data_dir.join("db"), config.data_dir.join("snapshots"));
     std::fs::create_dir_all(&snapshots).map_err(StartError::at(&snapshots))?;
@@ -134,18 +134,19 @@ fn open(config: &NodeConfig) -> Result<(std::fs::File, Arc<dyn Store>, Opened), 
         _ => StartError::at(&database)(e),
     })?;
     let store: Arc<dyn Store> = Arc::new(store);
+    let (writer, thread) = Writer::start(store.clone()).map_err(StartError::at(&config.data_dir))?;
     let mut opened = Vec::new();
     for id in GroupId::all(config.shards) {
         let damaged = |source| StartError::Damaged { path: config.data_dir.clone(), source };
         let ends = scan_group(&*store, id).map_err(damaged)?;
         let place = SnapshotPlace { cluster: config.cluster.clone(), folder: snapshots.clone(), group: id };
-        let state = GroupState::open(place, store.clone()).map_err(|e| match e.kind() {
+        let state = GroupState::open(place, store.clone(), writer.clone()).map_err(|e| match e.kind() {
             io::ErrorKind::InvalidData => damaged(Damage::new(id, None, e)),
             _ => StartError::at(&config.data_dir)(e),
         })?;
         opened.push((id, ends, Arc::new(state)));
     }
-    Ok((lock, store, opened))
+    Ok((lock, (store, writer, thread), opened))
 }
 
 fn serve(node: &Node, mut server: Server, incoming: TcpIncoming, extra: Routes, cluster: Arc<str>, groups: Groups) {

@@ -195,7 +195,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 
     async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
         let value = codec::encode(&VoteRecord::from(vote));
-        self.0.writer.write_durably(vec![(keys::vote(self.0.group), Some(value))]).await?;
+        self.0.writer.write_durably(vec![(keys::vote(self.0.group), Some(value.into()))]).await?;
         // Readers compare it with the leader that they read for: visible only when it counts.
         self.0.inner.lock().ends.vote = Some(*vote);
         Ok(())
@@ -210,7 +210,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let value = codec::encode(&MarkRecord { at: committed.as_ref().map(LogIdRecord::from) });
         // No barrier of its own: it rides on the next one. A mark that a crash takes back only means that the tail is
         // applied when the next leader commits it; a restarted leader is elected anew before it serves.
-        self.submit(vec![(keys::committed(self.0.group), Some(value))], op, Ack::None).await
+        self.submit(vec![(keys::committed(self.0.group), Some(value.into()))], op, Ack::None).await
     }
 
     async fn read_committed(&mut self) -> io::Result<Option<LogId>> {
@@ -244,7 +244,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
                 inner.ends.last = Some(entry.log_id);
                 inner.cache_bytes += value.len();
                 inner.cache.push_back(Cached { entry, bytes: value.len(), op });
-                changes.push((keys::entry(self.0.group, index), Some(value)));
+                changes.push((keys::entry(self.0.group, index), Some(value.into())));
             }
             let stored = self.0.stored.load(Acquire);
             inner.evict(stored);
@@ -288,7 +288,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         };
         // The snapshot that covers these entries is durable (see `machine::snapshot`), and so is the state: whoever
         // finds the entries gone finds what they did.
-        changes.push((keys::purged(self.0.group), Some(codec::encode(&MarkRecord { at: Some((&log_id).into()) }))));
+        changes
+            .push((keys::purged(self.0.group), Some(codec::encode(&MarkRecord { at: Some((&log_id).into()) }).into())));
         self.submit(changes, op, Ack::None).await
     }
 }

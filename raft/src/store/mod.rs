@@ -8,6 +8,7 @@
 mod damage;
 pub mod keys;
 mod log;
+mod queue;
 mod scan;
 mod sled_store;
 mod writer;
@@ -16,12 +17,13 @@ pub use damage::Damage;
 pub use log::LogStore;
 pub use scan::{LogScan, scan_group};
 pub use sled_store::SledStore;
-pub use writer::{Ack, WriteOp, Writer, WriterCounts};
+pub use writer::{Ack, Place, WriteOp, Writer, WriterCounts};
 
+use bytes::Bytes;
 use std::io;
 
 /// A key and its new value; without a value the key goes.
-pub type Change = (Vec<u8>, Option<Vec<u8>>);
+pub type Change = (Vec<u8>, Option<Bytes>);
 
 /// Takes a key and its value; says whether to go on.
 pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> io::Result<bool> + 'a;

@@ -90,7 +90,7 @@ impl Store for SledStore {
             match value {
                 Some(value) => {
                     assert!(value.len() <= STORE_VALUE_BYTES_MAX, "a value of {} bytes reached the store", value.len());
-                    batch.insert(key, value);
+                    batch.insert(key, &*value);
                 }
                 None => batch.remove(key),
             }

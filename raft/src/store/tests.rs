@@ -53,9 +53,9 @@ impl StoreBuilder<TypeConfig, LogStore, StateMachine, (TempDir, Closer)> for Bui
         let snapshots = folder.path().join("snapshots");
         fs::create_dir(&snapshots).unwrap();
         let place = SnapshotPlace { cluster: "suite".into(), folder: snapshots, group: GROUP };
-        let state = Arc::new(GroupState::open(place, store.clone()).unwrap());
+        let state = Arc::new(GroupState::open(place, store.clone(), writer.clone()).unwrap());
         let log = log_over(&store, &writer, GROUP);
-        Ok(((folder, Closer(store)), log, StateMachine::new(state)))
+        Ok(((folder, Closer(store)), log, StateMachine::new(state, writer)))
     }
 }
 
@@ -193,7 +193,7 @@ async fn without_the_barrier_the_same_check_finds_the_loss() {
 async fn appends_of_many_groups_share_a_barrier() {
     let folder = TempDir::new().unwrap();
     let store = open(folder.path());
-    let (writer, _thread) = Writer::start(store.clone()).unwrap();
+    let (writer, thread) = Writer::start(store.clone()).unwrap();
     let mut waiting = Vec::new();
     for group in (0..50).map(GroupId) {
         let mut log = log_over(&store, &writer, group);
@@ -213,7 +213,8 @@ async fn appends_of_many_groups_share_a_barrier() {
     let before = writer.counts().barriers;
     let mut log = log_over(&store, &writer, GroupId(0));
     log.save_committed(Some(entry(9, 0).log_id)).await.unwrap();
-    writer.close().await;
+    writer.close();
+    thread.join().unwrap();
     assert_eq!(writer.counts().barriers, before);
     assert!(log.save_vote(&Vote::new(1, 1)).await.is_err(), "a closed writer acknowledges nothing");
     store.close();
@@ -253,8 +254,8 @@ async fn damage_is_found_at_open_and_named() {
     append(&mut log, (0..10).map(|i| entry(i, 100)).collect()).await.await.unwrap().unwrap();
     log.save_vote(&Vote::new(4, 2)).await.unwrap();
     let found = |key: Vec<u8>, value: Option<Vec<u8>>| {
-        let before = store.get(&key).unwrap().map(|v| v.to_vec());
-        store.apply(vec![(key.clone(), value)]).unwrap();
+        let before = store.get(&key).unwrap().map(|v| Bytes::copy_from_slice(&v));
+        store.apply(vec![(key.clone(), value.map(Bytes::from))]).unwrap();
         let damage = scan_group(&*store, GROUP).map_err(|d| d.to_string());
         store.apply(vec![(key, before)]).unwrap();
         damage.unwrap_err()
@@ -282,7 +283,7 @@ async fn damage_is_found_at_open_and_named() {
 fn a_snapshot_that_sled_left_half_written_does_not_block_the_open() {
     let folder = TempDir::new().unwrap();
     let store = open(folder.path());
-    store.apply(vec![(b"k".to_vec(), Some(b"v".to_vec()))]).unwrap();
+    store.apply(vec![(b"k".to_vec(), Some(Bytes::from_static(b"v")))]).unwrap();
     store.close();
     drop(store);
     fs::write(folder.path().join("db/snap.0000000000000010.generating"), b"half").unwrap();

@@ -1,10 +1,10 @@
 //! The writer thread: the only one that makes things durable, for all groups of a node.
 
-use super::{Change, Store};
-use crate::{
-    limits::{WRITER_BATCH_BYTES_MAX, WRITER_BATCH_OPS_MAX, WRITER_QUEUE_OPS_MAX},
-    types::IOFlushed,
+use super::{
+    Change, Store,
+    queue::{Closed, Queue},
 };
+use crate::types::IOFlushed;
 use std::{
     io,
     sync::{
@@ -13,15 +13,15 @@ use std::{
     },
     thread::JoinHandle,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-/// Who is told when an operation is done.
+/// Who is told when an operation is durable.
 pub enum Ack {
     /// Nobody: it keeps its place in the order and becomes durable with the next barrier.
     None,
-    /// openraft, after the barrier.
+    /// openraft.
     Flushed(IOFlushed),
-    /// Somebody who waits for the barrier.
+    /// Somebody who waits for it.
     Durable(oneshot::Sender<io::Result<()>>),
 }
 
@@ -33,6 +33,20 @@ pub struct WriteOp {
     pub stored: Option<(Arc<AtomicU64>, u64)>,
     /// Who is told.
     pub ack: Ack,
+}
+
+impl WriteOp {
+    pub(super) fn is_urgent(&self) -> bool {
+        !matches!(self.ack, Ack::None)
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.changes.iter().map(size).sum()
+    }
+}
+
+fn size((key, value): &Change) -> usize {
+    key.len() + value.as_ref().map_or(0, |v| v.len())
 }
 
 /// What the writer thread has done since it started.
@@ -54,32 +68,54 @@ struct Shared {
     failure: OnceLock<String>,
 }
 
-enum Message {
-    Op(WriteOp),
-    Close(oneshot::Sender<()>),
-}
-
-/// A handle to the writer thread.
+/// A handle to the writer thread. The thread ends when it is [closed](Writer::close) or the last handle is dropped.
 #[derive(Clone)]
 pub struct Writer {
-    queue: mpsc::Sender<Message>,
+    queue: Arc<Handle>,
     shared: Arc<Shared>,
+}
+
+/// A place in the queue of a [`Writer`]; given back when it is dropped.
+pub struct Place(OwnedSemaphorePermit);
+
+/// Closes the queue when the last writer handle goes; the thread holds the queue itself.
+struct Handle(Arc<Queue>);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 impl Writer {
     /// Starts the thread over a store.
     pub fn start(store: Arc<dyn Store>) -> io::Result<(Self, JoinHandle<()>)> {
-        let (queue, inbox) = mpsc::channel(WRITER_QUEUE_OPS_MAX);
+        let queue = Arc::new(Queue::new());
         let shared = Arc::new(Shared::default());
-        let state = shared.clone();
-        let thread =
-            std::thread::Builder::new().name("log-writer".into()).spawn(move || run(&*store, inbox, &state))?;
-        Ok((Self { queue, shared }, thread))
+        let (inbox, state) = (queue.clone(), shared.clone());
+        let run = move || {
+            while let Some(ops) = inbox.pop_batch() {
+                drain(&*store, ops, &state);
+            }
+        };
+        let thread = std::thread::Builder::new().name("log-writer".into()).spawn(run)?;
+        Ok((Self { queue: Arc::new(Handle(queue)), shared }, thread))
+    }
+
+    /// A place in the queue for one operation; waits while the queue is full.
+    pub async fn reserve(&self) -> io::Result<Place> {
+        Ok(Place(self.queue.0.reserve().await.map_err(|Closed| self.gone())?))
+    }
+
+    /// Puts an operation into its place: at once, so that the caller can do it under a lock that keeps an order.
+    pub fn submit_into(&self, place: Place, op: WriteOp) -> io::Result<()> {
+        self.queue.0.push(op, Some(place.0)).map_err(|Closed| self.gone())
     }
 
     /// Puts an operation into the queue; waits while the queue is full.
     pub async fn submit(&self, op: WriteOp) -> io::Result<()> {
-        self.queue.send(Message::Op(op)).await.map_err(|_| self.gone())
+        let place = self.reserve().await?;
+        self.submit_into(place, op)
     }
 
     /// Applies changes and returns when they, and everything submitted before them, are durable.
@@ -87,6 +123,14 @@ impl Writer {
         let (tx, rx) = oneshot::channel();
         self.submit(WriteOp { changes, stored: None, ack: Ack::Durable(tx) }).await?;
         rx.await.unwrap_or_else(|_| Err(self.gone()))
+    }
+
+    /// Returns when everything submitted before is durable. For threads that may block.
+    pub fn barrier_blocking(&self) -> io::Result<()> {
+        let (tx, rx) = oneshot::channel();
+        let op = WriteOp { changes: Vec::new(), stored: None, ack: Ack::Durable(tx) };
+        self.queue.0.push(op, None).map_err(|Closed| self.gone())?;
+        rx.blocking_recv().unwrap_or_else(|_| Err(self.gone()))
     }
 
     /// What was done so far.
@@ -103,12 +147,9 @@ impl Writer {
         self.shared.failure.get().map(String::as_str)
     }
 
-    /// Writes what is queued, then ends the thread.
-    pub async fn close(&self) {
-        let (tx, rx) = oneshot::channel();
-        if self.queue.send(Message::Close(tx)).await.is_ok() {
-            let _ = rx.await;
-        }
+    /// Takes nothing any more; the thread writes what is queued and ends.
+    pub fn close(&self) {
+        self.queue.0.close();
     }
 
     fn gone(&self) -> io::Error {
@@ -116,41 +157,9 @@ impl Writer {
     }
 }
 
-fn run(store: &dyn Store, mut inbox: mpsc::Receiver<Message>, shared: &Shared) {
-    let mut closing = None;
-    while closing.is_none()
-        && let Some(first) = inbox.blocking_recv()
-    {
-        let mut ops = Vec::new();
-        let mut bytes = 0;
-        let mut next = Some(first);
-        while let Some(message) = next {
-            match message {
-                Message::Op(op) => {
-                    bytes += op.changes.iter().map(size).sum::<usize>();
-                    ops.push(op);
-                }
-                Message::Close(done) => {
-                    closing = Some(done);
-                    break;
-                }
-            }
-            let full = ops.len() >= WRITER_BATCH_OPS_MAX || bytes >= WRITER_BATCH_BYTES_MAX;
-            next = if full { None } else { inbox.try_recv().ok() };
-        }
-        drain(store, ops, shared);
-    }
-    if let Some(done) = closing {
-        let _ = done.send(());
-    }
-}
-
-fn size((key, value): &Change) -> usize {
-    key.len() + value.as_ref().map_or(0, Vec::len)
-}
-
-/// One batch, one barrier, then the callbacks in order.
+/// One batch, one barrier if anybody waits for it, then the callbacks in order.
 fn drain(store: &dyn Store, ops: Vec<WriteOp>, shared: &Shared) {
+    let barrier = ops.iter().any(WriteOp::is_urgent);
     let mut changes = Vec::new();
     let mut acks = Vec::with_capacity(ops.len());
     let mut stored = Vec::with_capacity(ops.len());
@@ -159,7 +168,7 @@ fn drain(store: &dyn Store, ops: Vec<WriteOp>, shared: &Shared) {
         stored.extend(op.stored);
         acks.push(op.ack);
     }
-    let result = write(store, changes, &stored, acks.iter().any(|a| !matches!(a, Ack::None)), shared);
+    let result = write(store, changes, &stored, barrier, shared);
     if let Err(e) = &result {
         // After a failed write or fsync nobody knows what is on the disk: nothing is acknowledged ever again.
         let first = shared.failure.set(format!("the log cannot be written: {e}")).is_ok();
