@@ -39,6 +39,9 @@ struct Response {
     /// `response` since Rasa 2; `template` before.
     #[serde(alias = "template")]
     response: Option<String>,
+    /// What else the action wants put into the template.
+    #[serde(flatten)]
+    arguments: serde_json::Map<String, serde_json::Value>,
 }
 
 #[derive(Deserialize)]
@@ -112,13 +115,18 @@ impl Response {
         let value = |json: Option<serde_json::Value>| {
             json.filter(|j| !j.is_null() && j.as_object().is_none_or(|o| !o.is_empty())).map(|j| Value::from_json(&j))
         };
+        // A template is rendered with its arguments; other messages have none.
+        let custom = match value(self.custom) {
+            None if self.response.is_some() => value(Some(self.arguments.into())),
+            custom => custom,
+        };
         Reply {
             response: self.response,
             text: self.text,
             image: self.image,
             buttons: self.buttons.into_iter().map(|b| ReplyButton { title: b.title, payload: b.payload }).collect(),
             attachment: value(self.attachment),
-            custom: value(self.custom),
+            custom,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The HTTP API of a cluster of one: a conversation, retries, restarts, and what is said of bad requests.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod common;
 
 use common::*;

@@ -71,7 +71,9 @@ impl ReleaseArgs {
         };
         let release = self.release.clone();
         let (engine, scorer, _) = tokio::task::spawn_blocking(move || {
-            crate::brain::load_release(&release, &encoder, &InferenceOptions::default())
+            // One text at a time: the CPU is there at once.
+            let options = InferenceOptions { device: cluster_config::Device::Cpu, ..Default::default() };
+            crate::brain::load_release(&release, &encoder, &options)
         })
         .await??;
         Ok((engine, scorer))

@@ -25,7 +25,7 @@ impl Serve {
         if self.die_with_parent {
             rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
         }
-        crate::telemetry::start_logs(!self.plain_logs, "info,openraft=warn");
+        crate::telemetry::start_logs(!self.plain_logs, "info,openraft=error");
         let metrics = crate::telemetry::start_metrics()?;
         crate::server::serve(NodeConfig::load(&self.config)?, metrics).await?;
         Ok(Outcome::Fine)

@@ -185,6 +185,11 @@ impl Cluster {
         Ok(())
     }
 
+    /// Does every zone have a process, as far as `watch` has seen?
+    pub(super) fn is_complete(&mut self) -> bool {
+        self.zones.iter_mut().all(|z| z.child.is_some() && z.exited().is_ok_and(|status| status.is_none()))
+    }
+
     /// `kill -9`.
     pub(super) fn kill(&mut self, name: &str) -> anyhow::Result<()> {
         let zone = self.zones.iter_mut().find(|z| z.zone == name).with_context(|| format!("no zone {name}"))?;
