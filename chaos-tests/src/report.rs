@@ -40,6 +40,8 @@ pub struct LoadReport {
     pub max_ms: f64,
     /// Longest time between two neighbouring acknowledgements of any client, in milliseconds.
     pub longest_pause_ms: f64,
+    /// Understandings that no cache held, by the nodes' own count, where they were asked.
+    pub cache_misses: Option<u64>,
     /// The first thing that went wrong, where something did.
     pub first_trouble: Option<String>,
 }

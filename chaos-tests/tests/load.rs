@@ -35,7 +35,8 @@ struct Service {
     lose_every: usize,
     requests: usize,
     sessions: BTreeMap<String, Vec<Value>>,
-    said_hi: usize,
+    /// What was said on the REST channel.
+    said: Vec<String>,
 }
 
 type Shared = Arc<Mutex<Service>>;
@@ -50,7 +51,6 @@ async fn turn(
     let mut service = service.lock().unwrap();
     service.requests += 1;
     let (bug, request) = (service.bug, service.requests);
-    service.said_hi += usize::from(body["text"].as_str().unwrap().starts_with("hi"));
     let turns = service.sessions.entry(session.clone()).or_default();
     let known = turns.iter().find(|t| t["key"] == key.as_str() && bug != Bug::IgnoreKey).cloned();
     let replayed = known.is_some();
@@ -86,12 +86,13 @@ async fn events(
 }
 
 async fn webhook(State(service): State<Shared>, Json(body): Json<Value>) -> Json<Value> {
-    service.lock().unwrap().requests += 1;
+    service.lock().unwrap().said.push(body["message"].as_str().unwrap().to_owned());
     Json(json!([{"recipient_id": body["sender"], "text": "Hey!"}]))
 }
 
 async fn serve(bug: Bug, lose_every: usize) -> (String, Shared) {
-    let service = Arc::new(Mutex::new(Service { bug, lose_every, requests: 0, sessions: BTreeMap::new(), said_hi: 0 }));
+    let service =
+        Arc::new(Mutex::new(Service { bug, lose_every, requests: 0, sessions: BTreeMap::new(), said: Vec::new() }));
     let router = Router::new()
         .route("/v1/sessions/{id}/turns", post(turn))
         .route("/v1/sessions/{id}/events", get(events))
@@ -174,6 +175,10 @@ async fn the_same_clients_speak_the_rest_channel() {
         LoadOptions { turns: Some(40), protocol: Protocol::Rasa, cold: true, ..LoadOptions::new(vec![url], "run") };
     let outcome = Load::start(options, Stopwatch::start()).unwrap().finish().await.unwrap();
     assert_eq!((outcome.report.turns, outcome.report.silent), (40, 0));
-    assert_eq!(service.lock().unwrap().requests, 40);
+    let said = std::mem::take(&mut service.lock().unwrap().said);
+    assert_eq!(said.len(), 40);
+    let unique: std::collections::BTreeSet<&String> = said.iter().collect();
+    assert_eq!(unique.len(), 40, "a cold run says nothing twice: {said:?}");
+    assert!(said.iter().any(|s| s.trim() == "I am sad"), "and means what the script says: {said:?}");
     assert!(outcome.attempts.is_empty(), "nothing is kept unless the run records");
 }

@@ -18,6 +18,9 @@ pub async fn run(assistant: &str, options: &DrillOptions) -> Result<(Results, Dr
     Ok((results(&report), report))
 }
 
+/// A time of a round: its name, and where it stands.
+type Time = (&'static str, fn(&Round) -> f64);
+
 fn results(report: &DrillReport) -> Results {
     let rounds = report.rounds.len();
     let of = |pick: fn(&Round) -> f64| report.rounds.iter().map(pick).collect::<Vec<f64>>();
@@ -33,7 +36,7 @@ fn results(report: &DrillReport) -> Results {
         count("told differently by two nodes", verdict.count(Kind::Disagreement)),
         count("given up by their clients", report.load.errors as usize),
     ];
-    let times: [(&str, fn(&Round) -> f64); 4] = [
+    let times: [Time; 4] = [
         ("pause without any acknowledgement", |r| r.pause_ms),
         ("pause of the killed leader's shards", |r| r.pause_of_its_shards_ms),
         ("worst turn around a kill", |r| r.worst_turn_ms),

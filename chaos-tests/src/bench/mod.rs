@@ -99,6 +99,12 @@ pub struct Series {
     pub points: Vec<(f64, f64)>,
 }
 
+/// The value of a counter in Prometheus's text format, whatever its labels; `None` where it was never counted.
+pub(crate) fn counter(metrics: &str, name: &str) -> Option<u64> {
+    let line = metrics.lines().find(|line| line.starts_with(name))?;
+    line.rsplit(' ').next()?.parse::<f64>().ok().map(|n| n as u64)
+}
+
 /// A release of the assistant `name` (or of the folder that it names), in a folder of its own.
 pub fn release_of(binary: &Binary, name: &str) -> Result<(TempDir, PathBuf)> {
     let folder = Some(PathBuf::from(name)).filter(|path| path.join("domain.yml").is_file());
@@ -112,6 +118,14 @@ pub fn release_of(binary: &Binary, name: &str) -> Result<(TempDir, PathBuf)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_counter_is_found_with_and_without_labels() {
+        let text = "# TYPE barriers_total counter\nbarriers_total{node=\"1\"} 42\nother 7\n";
+        assert_eq!(counter(text, "barriers_total"), Some(42));
+        assert_eq!(counter(text, "other"), Some(7));
+        assert_eq!(counter(text, "missing"), None);
+    }
 
     #[test]
     fn a_row_compares_round_by_round() {

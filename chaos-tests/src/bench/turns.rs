@@ -1,17 +1,20 @@
 //! `turns` as a bench: throughput and latency of whole turns on three nodes, beside a live peer where one is given.
 
-use super::{Plot, Results, Row, Series, release_of};
+use super::{Plot, Results, Row, Series, counter, release_of};
 use crate::binary::Binary;
-use crate::client::Protocol;
+use crate::client::{Client, Protocol};
 use crate::cluster::{Cluster, ClusterOptions};
 use crate::load::{Load, LoadOptions};
 use crate::peer::Rasa;
 use crate::report::LoadReport;
 use crate::stopwatch::Stopwatch;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde_json::json;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// The nodes' count of understandings that no cache held.
+const MISSES: &str = "tertulia_nlu_cache_misses_total";
 
 /// How the bench runs.
 #[derive(Debug, Clone)]
@@ -86,9 +89,27 @@ impl Sides {
     }
 
     async fn ours(&self, setting: Setting, round: usize) -> Result<LoadReport> {
-        let report = self.load("tertulia", Protocol::Tertulia, &self.urls, setting, round).await?;
+        let before = self.cache_misses().await?;
+        let mut report = self.load("tertulia", Protocol::Tertulia, &self.urls, setting, round).await?;
+        // The uncounted load in front is in it too: what counts is that a cold run misses and a warm one does not.
+        report.cache_misses = Some(self.cache_misses().await? - before);
+        if setting.cold {
+            let (misses, turns) = (report.cache_misses.unwrap_or(0), report.turns);
+            ensure!(misses >= turns, "a cold run of {turns} turns missed the caches {misses} times only");
+        }
         eprintln!("  tertulia: {report}");
         Ok(report)
+    }
+
+    /// All nodes' count of understandings that no cache held.
+    async fn cache_misses(&self) -> Result<u64> {
+        let client = Client::new(Protocol::Tertulia, Duration::from_secs(5))?;
+        let mut sum = 0;
+        for url in &self.urls {
+            let (_, text) = client.get_text(&format!("{url}/metrics")).await?;
+            sum += counter(&text, MISSES).unwrap_or(0);
+        }
+        Ok(sum)
     }
 
     async fn peer(&self, setting: Setting, round: usize) -> Result<Option<LoadReport>> {

@@ -1,12 +1,13 @@
 //! The benches of whole clusters as a program; `cargo xtask bench` builds it, runs it and shows what it leaves.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 use tertulia_chaos_tests::bench::{fsync, kill_leader, turns};
 use tertulia_chaos_tests::drill::DrillOptions;
+use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Parser)]
 #[command(name = "tertulia-bench", about = "Measures three real nodes on this machine")]
@@ -72,11 +73,27 @@ enum Peer {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Arguments::parse().bench).await {
+    // Whoever ends the bench early ends the nodes too: they go when the run is dropped.
+    let outcome = tokio::select! {
+        outcome = run(Arguments::parse().bench) => outcome,
+        stopped = stop_signal() => stopped,
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("tertulia-bench: {e:#}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+async fn stop_signal() -> Result<()> {
+    let mut term = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    tokio::select! {
+        _ = term.recv() => bail!("stopped by SIGTERM"),
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted.context("cannot listen for SIGINT")?;
+            bail!("interrupted")
         }
     }
 }

@@ -34,7 +34,7 @@ struct Arguments {
     /// One utterance a line, an empty line between dialogues; without it moodbot's turns
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
-    /// Make every text unique, so that no cache of understandings helps
+    /// Make every text unique by blanks behind it, so that no cache of understandings helps
     #[arg(long, conflicts_with = "warm")]
     cold: bool,
     /// Say the script's texts as they are (the default)
