@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn an_error_names_its_step() {
-        let error = Steps::default().step("format", || anyhow::bail!("it is not")).map(|()| ()).unwrap_err();
+        let error = Steps::default().step::<()>("format", || anyhow::bail!("it is not")).unwrap_err();
         assert_eq!(format!("{error:#}"), "format: it is not");
     }
 }
