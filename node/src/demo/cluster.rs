@@ -1,8 +1,11 @@
 //! Three `tertulia serve` processes, one a zone, restarted when they die.
 
 use crate::cli::style;
+use crate::http::StatusBody;
 use anyhow::{Context, bail};
 use cluster_config::{HttpOptions, Member, NodeConfig, PeerOptions, TlsOptions};
+use dialogue::SessionId;
+use dialogue::ids::shard_of;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
 use std::net::Ipv4Addr;
@@ -25,6 +28,8 @@ const READY_PATIENCE: Duration = Duration::from_secs(60);
 /// How long a zone may take to stop before it is killed.
 const STOP_PATIENCE: Duration = Duration::from_secs(15);
 const TICK: Duration = Duration::from_millis(100);
+/// How many names are tried to find one in a shard of a given zone: with one shard of sixteen, one in 10^12 fails.
+const SESSION_TRIES_MAX: usize = 400;
 const CLUSTER: &str = "demo";
 
 pub(super) struct Cluster {
@@ -183,6 +188,21 @@ impl Cluster {
             }
         }
         Ok(())
+    }
+
+    /// A new session whose shard is led from this zone.
+    pub(super) async fn session_led_by(&self, name: &str) -> anyhow::Result<SessionId> {
+        let zone = self.zones.iter().find(|z| z.zone == name).with_context(|| format!("no zone {name}"))?;
+        let status: StatusBody = self.http.get(format!("{}/v1/status", zone.url)).send().await?.json().await?;
+        let led: Vec<Option<u32>> =
+            status.log.shards.iter().filter(|s| s.role == raft::Role::Leader).map(|s| s.shard).collect();
+        let shards = status.log.shards.len() as u32;
+        let names = std::iter::repeat_with(|| SessionId::new(format!("demo-{}", uuid::Uuid::new_v4().simple())));
+        let mut names = names.take(SESSION_TRIES_MAX);
+        names
+            .find(|name| name.as_ref().is_ok_and(|n| led.contains(&Some(shard_of(n, shards).0))))
+            .with_context(|| format!("zone {name} leads no shard"))?
+            .map_err(Into::into)
     }
 
     /// Does every zone have a process, as far as `watch` has seen?

@@ -11,9 +11,9 @@ const AFTER: [&str; 3] = ["where is my order A1234?", "how can I pay?", "thank y
 
 /// Talks, kills the zone, talks on, and waits until the zone is back.
 pub(super) async fn through_the_loss_of(zone: &str, cluster: &mut Cluster) -> anyhow::Result<()> {
-    let session = format!("demo-{}", uuid::Uuid::new_v4().simple());
+    let session = cluster.session_led_by(zone).await?;
     println!("A talk in session {session}:\n");
-    let mut talker = Talker::new(cluster.urls(), &session)?;
+    let mut talker = Talker::new(cluster.urls(), session.as_str())?;
     for text in BEFORE {
         show(text, &talker.say(text).await?);
     }
