@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-/// Most operations that wait for the writer thread of a node.
-pub const WRITER_QUEUE_OPS_MAX: usize = 8_192;
+/// Places in front of the writer thread of a node: an operation takes one, and one more for each
+/// [`WRITER_PLACE_BYTES`]. 8192 operations or 128 MiB, whichever comes first.
+pub const WRITER_QUEUE_PLACES_MAX: u32 = 8_192;
+/// Bytes of an operation that one place holds.
+pub const WRITER_PLACE_BYTES: usize = 16 << 10;
 /// Most operations that one barrier makes durable.
 pub const WRITER_BATCH_OPS_MAX: usize = 4_096;
 /// Bytes of entries that one barrier makes durable before the next operation starts another.

@@ -84,7 +84,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                     responders.push(responder);
                 }
                 let state = self.state.clone();
-                let place = self.writer.reserve().await?;
+                let place = self.writer.reserve(bytes).await?;
                 // Headers and keys of sessions that were silent for long are read from the disk.
                 let answers = blocking(move || state.apply(entries, place)).await?;
                 for (responder, answer) in responders.into_iter().zip(answers) {

@@ -81,7 +81,7 @@ impl std::ops::Deref for Opened {
 impl Opened {
     fn apply(&self, entries: Vec<Entry>) -> io::Result<Vec<Applied>> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let place = runtime.block_on(self.writer.reserve())?;
+        let place = runtime.block_on(self.writer.reserve(0))?;
         self.state.apply(entries, place)
     }
 }

@@ -36,7 +36,8 @@ impl Node {
             task.abort();
         }
         self.writer.close();
-        if let Some(thread) = self.writer_thread.lock().take() {
+        let thread = self.writer_thread.lock().take();
+        if let Some(thread) = thread {
             let written = tokio::task::spawn_blocking(move || thread.join());
             if timeout(DRAIN, written).await.is_err() {
                 tracing::warn!("the writer did not finish in time; what was not acknowledged is lost");

@@ -1,7 +1,9 @@
 //! The bounded queue in front of the writer thread, in the order of submission.
 
 use super::WriteOp;
-use crate::limits::{WRITER_BATCH_BYTES_MAX, WRITER_BATCH_OPS_MAX, WRITER_LAZY_WAIT, WRITER_QUEUE_OPS_MAX};
+use crate::limits::{
+    WRITER_BATCH_BYTES_MAX, WRITER_BATCH_OPS_MAX, WRITER_LAZY_WAIT, WRITER_PLACE_BYTES, WRITER_QUEUE_PLACES_MAX,
+};
 use parking_lot::{Condvar, Mutex};
 use std::{collections::VecDeque, sync::Arc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -16,7 +18,8 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct Inner {
-    ops: VecDeque<WriteOp>,
+    /// With the places that they give back when the thread takes them.
+    ops: VecDeque<(WriteOp, Option<OwnedSemaphorePermit>)>,
     /// How many of them somebody waits for.
     urgent: usize,
     closed: bool,
@@ -27,34 +30,26 @@ pub(super) struct Closed;
 
 impl Queue {
     pub(super) fn new() -> Self {
-        let room = Arc::new(Semaphore::new(WRITER_QUEUE_OPS_MAX));
+        let room = Arc::new(Semaphore::new(WRITER_QUEUE_PLACES_MAX as usize));
         Self { inner: Mutex::default(), wake: Condvar::new(), room }
     }
 
-    /// A place for one operation; waits while the queue is full.
-    pub(super) async fn reserve(&self) -> Result<OwnedSemaphorePermit, Closed> {
-        self.room.clone().acquire_owned().await.map_err(|_| Closed)
+    /// Room for one operation of about so many bytes; waits while the queue is full.
+    pub(super) async fn reserve(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Closed> {
+        let places = (1 + bytes / WRITER_PLACE_BYTES).min(WRITER_QUEUE_PLACES_MAX as usize) as u32;
+        self.room.clone().acquire_many_owned(places).await.map_err(|_| Closed)
     }
 
     /// Takes an operation in. Without a place it may be one more than the bound: for the few callers that block a
     /// thread, one for each group at most.
     pub(super) fn push(&self, op: WriteOp, place: Option<OwnedSemaphorePermit>) -> Result<(), Closed> {
-        let place = place.or_else(|| self.room.clone().try_acquire_owned().ok());
-        self.put(op)?;
-        if let Some(place) = place {
-            place.forget();
-        }
-        Ok(())
-    }
-
-    fn put(&self, op: WriteOp) -> Result<(), Closed> {
         let mut inner = self.inner.lock();
         if inner.closed {
             return Err(Closed);
         }
         let urgent = op.is_urgent();
         inner.urgent += usize::from(urgent);
-        inner.ops.push_back(op);
+        inner.ops.push_back((op, place));
         // The thread sleeps when there is nothing, or nothing urgent.
         if (urgent && inner.urgent == 1) || inner.ops.len() == 1 {
             self.wake.notify_one();
@@ -68,21 +63,18 @@ impl Queue {
         while inner.ops.is_empty() && !inner.closed {
             self.wake.wait(&mut inner);
         }
-        if inner.urgent == 0 && !inner.closed && inner.ops.len() < WRITER_BATCH_OPS_MAX {
+        if inner.urgent == 0 && !inner.closed && self.room.available_permits() > 0 {
             self.wake.wait_for(&mut inner, WRITER_LAZY_WAIT);
         }
         let (mut batch, mut bytes) = (Vec::new(), 0);
         while batch.len() < WRITER_BATCH_OPS_MAX
             && bytes < WRITER_BATCH_BYTES_MAX
-            && let Some(op) = inner.ops.pop_front()
+            && let Some((op, _place)) = inner.ops.pop_front()
         {
             inner.urgent -= usize::from(op.is_urgent());
             bytes += op.bytes();
             batch.push(op);
         }
-        // Permits of operations that came in over the bound are not given back twice.
-        let free = WRITER_QUEUE_OPS_MAX.saturating_sub(inner.ops.len() + self.room.available_permits());
-        self.room.add_permits(free.min(batch.len()));
         (!batch.is_empty()).then_some(batch)
     }
 

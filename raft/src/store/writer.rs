@@ -102,9 +102,9 @@ impl Writer {
         Ok((Self { queue: Arc::new(Handle(queue)), shared }, thread))
     }
 
-    /// A place in the queue for one operation; waits while the queue is full.
-    pub async fn reserve(&self) -> io::Result<Place> {
-        Ok(Place(self.queue.0.reserve().await.map_err(|Closed| self.gone())?))
+    /// A place in the queue for one operation of about so many bytes; waits while the queue is full.
+    pub async fn reserve(&self, bytes: usize) -> io::Result<Place> {
+        Ok(Place(self.queue.0.reserve(bytes).await.map_err(|Closed| self.gone())?))
     }
 
     /// Puts an operation into its place: at once, so that the caller can do it under a lock that keeps an order.
@@ -114,7 +114,7 @@ impl Writer {
 
     /// Puts an operation into the queue; waits while the queue is full.
     pub async fn submit(&self, op: WriteOp) -> io::Result<()> {
-        let place = self.reserve().await?;
+        let place = self.reserve(op.bytes()).await?;
         self.submit_into(place, op)
     }
 
