@@ -229,9 +229,9 @@ impl Default for PeerOptions {
 impl Default for RaftOptions {
     fn default() -> Self {
         Self {
-            heartbeat_ms: 100,
-            election_timeout_ms_min: 400,
-            election_timeout_ms_max: 700,
+            heartbeat_ms: 75,
+            election_timeout_ms_min: 300,
+            election_timeout_ms_max: 450,
             commit_timeout_ms: 5_000,
             proposals_in_flight_max: 4_096,
             snapshot_after_entries: 10_000,

@@ -37,9 +37,9 @@ impl Status {
         let nodes = gather(&client, &self.url).await?;
         let healthy = nodes.iter().all(|n| n.status.as_ref().is_some_and(|s| s.log.ready));
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&serde_json::json!({ "nodes": nodes }))?);
+            super::style::print_all(&format!("{:#}\n", serde_json::json!({ "nodes": nodes })));
         } else {
-            print(&nodes);
+            super::style::print_all(&table(&nodes));
         }
         Ok(if healthy { Outcome::Fine } else { Outcome::FoundWrong })
     }
@@ -74,41 +74,46 @@ async fn ask(client: &reqwest::Client, url: &str) -> anyhow::Result<StatusBody> 
     Ok(response.json().await?)
 }
 
-fn print(nodes: &[Heard]) {
-    println!("{}", style::bold("node  zone  state    leads  to apply  turns  release       encoder"));
-    for Heard { member, status, error } in nodes {
-        let Some(status) = status else {
-            let error = error.as_deref().unwrap_or_default();
-            println!("{:<4}  {:<4}  {}  {error}", member.node, member.zone, style::red("down   "));
-            continue;
-        };
-        let shards = &status.log.shards;
-        let leads = shards.iter().filter(|s| s.role == Role::Leader).count();
-        let to_apply: u64 = shards.iter().map(|s| count(s.committed) - count(s.applied).min(count(s.committed))).sum();
-        let state = if status.log.ready { style::green("ready  ") } else { style::yellow("waiting") };
-        println!(
-            "{:<4}  {:<4}  {state}  {leads:>5}  {to_apply:>8}  {:>5}  {:<12}  {}",
-            member.node,
-            member.zone,
-            status.turns_in_flight,
-            &status.release[..status.release.len().min(12)],
-            status.encoder,
-        );
-    }
-    println!("\n{}", style::bold("shard    leader  term  last log  committed  snapshot  entries its followers lack"));
-    for shard in as_their_leaders_see_them(nodes) {
-        let name = shard.shard.map_or_else(|| "control".into(), |s| s.to_string());
-        let leader = shard.leader.map_or_else(|| "none".into(), |n| n.to_string());
-        let lag: Vec<String> = shard.followers.iter().map(|f| format!("{}: {}", f.node, f.entries)).collect();
-        println!(
-            "{name:<7}  {leader:>6}  {:>4}  {:>8}  {:>9}  {:>8}  {}",
-            shard.term,
-            count(shard.last_log),
-            count(shard.committed),
-            count(shard.snapshot),
-            style::dim(&lag.join(", ")),
-        );
-    }
+fn table(nodes: &[Heard]) -> String {
+    let mut lines = vec![style::bold("node  zone  state    leads  to apply  turns  release       encoder")];
+    lines.extend(nodes.iter().map(node_line));
+    lines.push(String::new());
+    lines.push(style::bold("shard    leader  term  last log  committed  snapshot  entries its followers lack"));
+    lines.extend(as_their_leaders_see_them(nodes).into_iter().map(group_line));
+    lines.join("\n") + "\n"
+}
+
+fn node_line(Heard { member, status, error }: &Heard) -> String {
+    let Some(status) = status else {
+        let error = error.as_deref().unwrap_or_default();
+        return format!("{:<4}  {:<4}  {}  {error}", member.node, member.zone, style::red("down   "));
+    };
+    let shards = &status.log.shards;
+    let leads = shards.iter().filter(|s| s.role == Role::Leader).count();
+    let to_apply: u64 = shards.iter().map(|s| count(s.committed).saturating_sub(count(s.applied))).sum();
+    let state = if status.log.ready { style::green("ready  ") } else { style::yellow("waiting") };
+    format!(
+        "{:<4}  {:<4}  {state}  {leads:>5}  {to_apply:>8}  {:>5}  {:<12}  {}",
+        member.node,
+        member.zone,
+        status.turns_in_flight,
+        &status.release[..status.release.len().min(12)],
+        status.encoder,
+    )
+}
+
+fn group_line(group: &GroupStatus) -> String {
+    let name = group.shard.map_or_else(|| "control".into(), |s| s.to_string());
+    let leader = group.leader.map_or_else(|| "none".into(), |n| n.to_string());
+    let lag: Vec<String> = group.followers.iter().map(|f| format!("{}: {}", f.node, f.entries)).collect();
+    format!(
+        "{name:<7}  {leader:>6}  {:>4}  {:>8}  {:>9}  {:>8}  {}",
+        group.term,
+        count(group.last_log),
+        count(group.committed),
+        count(group.snapshot),
+        style::dim(&lag.join(", ")),
+    )
 }
 
 /// Every group once: from its leader where one answers, else from anyone.

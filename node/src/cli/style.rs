@@ -1,7 +1,7 @@
 //! Colours, on a terminal only (`NO_COLOR` turns them off), and progress bars.
 
 use indicatif::{ProgressBar, ProgressStyle};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 fn painted(code: &str, text: &str) -> String {
     let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
@@ -36,4 +36,9 @@ pub(crate) fn bar(total: usize) -> ProgressBar {
     let style = ProgressStyle::with_template("{msg:24} [{bar:30}] {pos}/{len} {eta}");
     ProgressBar::new(total as u64)
         .with_style(style.map_or_else(|_| ProgressStyle::default_bar(), |s| s.progress_chars("=> ")))
+}
+
+/// Prints a long text; a reader that has seen enough (`| head`) is no error.
+pub(crate) fn print_all(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
