@@ -5,16 +5,14 @@ use axum::routing::post;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use std::sync::{Arc, LazyLock};
-use tempfile::TempDir;
-use tertulia_chaos_tests::bench::release_of;
-use tertulia_chaos_tests::binary::Binary;
+use std::sync::LazyLock;
+use tertulia_chaos_tests::binary::{Binary, assistant};
 use tertulia_chaos_tests::cluster::{Cluster, ClusterOptions};
 use tokio::sync::{Mutex, MutexGuard};
 
 /// Three processes at a time are enough for a small machine.
 static ONE_AT_A_TIME: LazyLock<Mutex<()>> = LazyLock::new(|| Mutex::new(()));
-static MOODBOT: LazyLock<Mutex<Option<Arc<(TempDir, PathBuf)>>>> = LazyLock::new(|| Mutex::new(None));
+static MOODBOT: LazyLock<Mutex<Option<PathBuf>>> = LazyLock::new(|| Mutex::new(None));
 
 /// Waits for the other tests of this binary.
 pub async fn turn() -> MutexGuard<'static, ()> {
@@ -22,15 +20,23 @@ pub async fn turn() -> MutexGuard<'static, ()> {
 }
 
 /// The binary, and a release of moodbot; `None`, with a line that says so, where moodbot is not beside the repository.
-pub async fn moodbot() -> Option<(Binary, Arc<(TempDir, PathBuf)>)> {
-    if tertulia_chaos_tests::binary::assistant("moodbot").is_none() {
+pub async fn moodbot() -> Option<(Binary, PathBuf)> {
+    let Some(folder) = assistant("moodbot") else {
         println!("this test did not run: no assistant moodbot under bots/ or ../shared/bots");
         return None;
-    }
+    };
     let binary = Binary::find().unwrap();
     let mut release = MOODBOT.lock().await;
     if release.is_none() {
-        *release = Some(Arc::new(release_of(&binary, "moodbot").unwrap()));
+        // Statics are never dropped, so it lies in the target folder, under one name for each test binary.
+        let me = std::env::current_exe().unwrap();
+        let name = format!("moodbot-{}", me.file_stem().unwrap().to_string_lossy());
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        if path.exists() {
+            std::fs::remove_dir_all(&path).unwrap();
+        }
+        binary.train(&folder, &path).unwrap();
+        *release = Some(path);
     }
     Some((binary, release.clone().expect("it was made just now")))
 }
@@ -38,7 +44,7 @@ pub async fn moodbot() -> Option<(Binary, Arc<(TempDir, PathBuf)>)> {
 /// Three nodes that serve moodbot.
 pub async fn moodbot_cluster(env: &[(&str, &str)]) -> Option<Cluster> {
     let (binary, release) = moodbot().await?;
-    let mut options = ClusterOptions::new(binary, &release.1);
+    let mut options = ClusterOptions::new(binary, release);
     options.env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     Some(Cluster::start(options).await.unwrap())
 }
