@@ -1,5 +1,6 @@
 //! The load generator against a small service in this process: a correct one that loses answers on the way, and broken
 //! ones. The broken ones must be found out by the checker, the correct one must not.
+#![allow(clippy::unwrap_used, reason = "a test ends at the first thing that goes wrong")]
 
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
