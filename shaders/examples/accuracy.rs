@@ -8,18 +8,20 @@ use serde_json::Value as Json;
 use std::{path::Path, time::Instant};
 use tertulia_shaders::{Encoder, Heads, NluModel, TrainOptions, train};
 
+/// Reads a set's folder: its examples, and texts that belong to none of its intents.
+type Reader = fn(&Path) -> (Vec<NluExample>, Vec<String>);
+
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [model, data, wanted @ ..] = args.as_slice() else { panic!("usage: MODEL_FOLDER DATA_FOLDER [SET]…") };
     let options = InferenceOptions { device: Device::Cpu, ..InferenceOptions::default() };
     let encoder = Encoder::load(model.as_ref(), &options).expect("the model loads");
-    let sets: [(&str, fn(&Path) -> (Vec<NluExample>, Vec<String>)); 3] =
-        [("banking77", banking77), ("clinc150", clinc150), ("snips", snips)];
+    let sets: [(&str, Reader); 3] = [("banking77", banking77), ("clinc150", clinc150), ("snips", snips)];
     for (name, read) in sets.into_iter().filter(|(n, _)| wanted.is_empty() || wanted.iter().any(|w| w == n)) {
         let (examples, unrelated) = read(&Path::new(data).join(name));
         let (asked, learned): (Vec<_>, Vec<_>) = examples
             .into_iter()
-            .partition(|e| dialogue::ids::hash64(format!("split-1 {}", e.text).as_bytes()) % 5 == 0);
+            .partition(|e| dialogue::ids::hash64(format!("split-1 {}", e.text).as_bytes()).is_multiple_of(5));
         let start = Instant::now();
         let heads = train(&encoder, &learned, &TrainOptions::default(), &|_| {}).expect("it trains");
         let seconds = start.elapsed().as_secs_f64();

@@ -32,8 +32,8 @@ impl fmt::Display for EncoderId {
 
 /// The path that computes.
 enum Backend {
-    Cpu(CpuEncoder),
-    Gpu(GpuEncoder),
+    Cpu(Box<CpuEncoder>),
+    Gpu(Box<GpuEncoder>),
 }
 
 struct Inner {
@@ -163,17 +163,18 @@ fn backend(
         Device::Gpu => {
             let hint = "no adapter was found, not even a software one (Debian: install mesa-vulkan-drivers)";
             let gpu = on_gpu(&weights)?.ok_or_else(|| GpuError::Device(hint.into()))?;
-            return Ok(Backend::Gpu(gpu));
+            return Ok(Backend::Gpu(Box::new(gpu)));
         }
         Device::Auto => match on_gpu(&weights) {
-            Ok(Some(gpu)) => return Ok(Backend::Gpu(gpu)),
+            Ok(Some(gpu)) => return Ok(Backend::Gpu(Box::new(gpu))),
             Ok(None) => tracing::info!("no GPU was found: the CPU path serves"),
             // A GPU that cannot run the model must not keep the node from serving.
             Err(error) => tracing::warn!(%error, "the GPU cannot run the encoder: the CPU path serves"),
         },
     }
     let threads = Threads::new(options.cpu_threads)?;
-    Ok(Backend::Cpu(CpuEncoder::new(config.clone(), weights, threads, budget.clone())))
+    let cpu = CpuEncoder::new(config.clone(), weights, threads, budget.clone());
+    Ok(Backend::Cpu(Box::new(cpu)))
 }
 
 fn load_tokenizer(path: &Path, config: &BertConfig) -> Result<Tokenizer, ModelError> {

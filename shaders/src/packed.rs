@@ -38,6 +38,35 @@ impl PackedBatch {
         packed
     }
 
+    /// Cuts the batch between sequences into at most `parts` batches of about as many tokens each.
+    pub fn split(&self, parts: usize) -> Vec<PackedBatch> {
+        let mut batches = Vec::with_capacity(parts);
+        let mut first = 0;
+        for part in 1..=parts {
+            let goal = self.tokens() * part / parts;
+            // The boundary that is nearest to an equal share.
+            let distance = |s: &usize| (self.offsets[*s] as usize).abs_diff(goal);
+            let end = (first..=self.sequences()).min_by_key(distance).unwrap_or(first);
+            let end = if part == parts { self.sequences() } else { end };
+            if end > first {
+                batches.push(self.slice(first, end));
+            }
+            first = end;
+        }
+        batches
+    }
+
+    fn slice(&self, first: usize, end: usize) -> PackedBatch {
+        let base = self.offsets[first];
+        let tokens = base as usize..self.offsets[end] as usize;
+        PackedBatch {
+            ids: self.ids[tokens.clone()].to_vec(),
+            positions: self.positions[tokens.clone()].to_vec(),
+            sequence: self.sequence[tokens].iter().map(|s| s - first as u32).collect(),
+            offsets: self.offsets[first..=end].iter().map(|o| o - base).collect(),
+        }
+    }
+
     /// All tokens.
     pub fn tokens(&self) -> usize {
         self.ids.len()
@@ -46,5 +75,34 @@ impl PackedBatch {
     /// All sequences.
     pub fn sequences(&self) -> usize {
         self.offsets.len() - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_split_keeps_every_token_and_sequence() {
+        let utterance = |n: usize| EncodedUtterance {
+            text: String::new(),
+            token_ids: (0..n as u32).collect(),
+            offsets: vec![(0, 0); n],
+        };
+        let whole = PackedBatch::new(&[4, 1, 3, 8, 2].map(utterance), 10);
+        for parts in 1..8 {
+            let split = whole.split(parts);
+            assert!(split.len() <= parts && split.iter().all(|b| b.sequences() > 0));
+            assert_eq!(split.iter().flat_map(|b| b.ids.clone()).collect::<Vec<_>>(), whole.ids);
+            assert_eq!(split.iter().flat_map(|b| b.positions.clone()).collect::<Vec<_>>(), whole.positions);
+            assert_eq!(split.iter().map(PackedBatch::sequences).sum::<usize>(), 5);
+            for batch in &split {
+                assert_eq!(batch.offsets[batch.sequences()] as usize, batch.tokens());
+                let of = |t: usize| (0..batch.sequences()).find(|s| t < batch.offsets[s + 1] as usize);
+                assert!((0..batch.tokens()).all(|t| of(t) == Some(batch.sequence[t] as usize)));
+            }
+        }
+        let two = whole.split(2);
+        assert_eq!((two[0].tokens(), two[1].tokens()), (8, 10));
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::cpu::{
     Threads,
+    gemm::{Finish, Panels, Rows, gemm},
     math::{exp, vectorised},
+    norm::sum,
 };
 use rayon::prelude::*;
 
@@ -23,50 +25,40 @@ pub fn attention(threads: &Threads, qkv: &[f32], offsets: &[u32], heads: usize, 
         rest = behind;
     }
     if threads.count() == 1 || parts.len() == 1 {
-        parts.into_iter().for_each(|(qkv, part)| vectorised(|| sequence(qkv, heads, h, part)));
+        parts.into_iter().for_each(|(qkv, part)| sequence(qkv, heads, h, part));
     } else {
-        parts.into_par_iter().for_each(|(qkv, part)| vectorised(|| sequence(qkv, heads, h, part)));
+        parts.into_par_iter().for_each(|(qkv, part)| sequence(qkv, heads, h, part));
     }
 }
 
 /// All heads of one sequence of n tokens: `qkv` is `[n, 3H]`, `context` `[n, H]`.
-#[inline(always)]
 fn sequence(qkv: &[f32], heads: usize, h: usize, context: &mut [f32]) {
     let n = context.len() / h;
     let d = h / heads;
     let scale = 1.0 / (d as f32).sqrt();
-    let mut keys = vec![0.0_f32; d * n];
-    let mut scores = vec![0.0_f32; n];
+    let mut scores = vec![0.0_f32; n * n];
+    let (mut keys, mut values) = (Panels::default(), Panels::default());
     for head in 0..heads {
-        let at = head * d;
-        // Keys lie transposed, `[d, n]`: the scores of one query then build up in straight runs over all keys.
-        for (j, row) in qkv.chunks_exact(3 * h).enumerate() {
-            for (i, key) in row[h + at..h + at + d].iter().enumerate() {
-                keys[i * n + j] = *key;
-            }
-        }
-        for (row, out) in qkv.chunks_exact(3 * h).zip(context.chunks_exact_mut(h)) {
-            scores.fill(0.0);
-            for (q, keys) in row[at..at + d].iter().zip(keys.chunks_exact(n)) {
-                let q = q * scale;
-                scores.iter_mut().zip(keys).for_each(|(s, k)| *s += q * k);
-            }
-            let out = &mut out[at..at + d];
-            out.fill(0.0);
-            let sum = softmax_numerators(&mut scores);
-            for (p, row) in scores.iter().zip(qkv.chunks_exact(3 * h)) {
-                let value = &row[2 * h + at..2 * h + at + d];
-                out.iter_mut().zip(value).for_each(|(o, v)| *o += p * v);
-            }
-            out.iter_mut().for_each(|o| *o /= sum);
-        }
+        // A head's query, key and value are columns of the packed rows.
+        let part = |first: usize| &qkv[first + head * d..];
+        let query = Rows { data: part(0), t: n, strides: (3 * h, 1) };
+        keys.pack(part(h), (d, n), (1, 3 * h));
+        gemm(query, &keys, 0..keys.count(), &mut scores, n, Finish::Replace);
+        vectorised(
+            #[inline(always)]
+            || scores.chunks_exact_mut(n).for_each(|row| softmax(row, scale)),
+        );
+        values.pack(part(2 * h), (n, d), (3 * h, 1));
+        let probabilities = Rows { data: &scores, t: n, strides: (n, 1) };
+        gemm(probabilities, &values, 0..values.count(), &mut context[head * d..], h, Finish::Replace);
     }
 }
 
-/// Replaces scores by e^(score − max) and returns their sum.
+/// Turns the scores of one row, times `scale`, into probabilities.
 #[inline(always)]
-fn softmax_numerators(scores: &mut [f32]) -> f32 {
-    let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    scores.iter_mut().for_each(|s| *s = exp(*s - max));
-    crate::cpu::norm::sum(scores, |x| x)
+fn softmax(row: &mut [f32], scale: f32) {
+    let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    row.iter_mut().for_each(|s| *s = exp((*s - max) * scale));
+    let factor = 1.0 / sum(row, |x| x);
+    row.iter_mut().for_each(|s| *s *= factor);
 }

@@ -19,14 +19,17 @@ pub fn embed_layernorm(
 ) {
     let h = scale.len();
     threads.rows(x, h, 64, |first, rows| {
-        vectorised(|| {
-            for (i, row) in rows.chunks_exact_mut(h).enumerate() {
-                let (id, position) = (batch.ids[first + i] as usize, batch.positions[first + i] as usize);
-                let word = &words[id * h..(id + 1) * h];
-                let position = &positions[position * h..(position + 1) * h];
-                row.iter_mut().zip(word.iter().zip(position)).for_each(|(x, (w, p))| *x = w + p);
-                norm::layernorm_row(row, scale, shift, eps);
-            }
-        });
+        vectorised(
+            #[inline(always)]
+            || {
+                for (i, row) in rows.chunks_exact_mut(h).enumerate() {
+                    let (id, position) = (batch.ids[first + i] as usize, batch.positions[first + i] as usize);
+                    let word = &words[id * h..(id + 1) * h];
+                    let position = &positions[position * h..(position + 1) * h];
+                    row.iter_mut().zip(word.iter().zip(position)).for_each(|(x, (w, p))| *x = w + p);
+                    norm::layernorm_row(row, scale, shift, eps);
+                }
+            },
+        );
     });
 }

@@ -33,7 +33,9 @@ pub fn gelu(x: f32) -> f32 {
 }
 
 /// Runs `work` with the widest vector instructions that the processor has.
-#[inline]
+///
+/// Only what is inlined into `work` is compiled for them: mark the closure and what it calls `#[inline(always)]`.
+#[inline(always)]
 pub fn vectorised<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)
 }

@@ -2,9 +2,10 @@
 
 use crate::cpu::{
     Threads,
-    math::{gelu, vectorised},
+    gemm::{Finish, PANEL, Panels, Rows, gemm},
 };
-use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
+use rayon::prelude::*;
+use std::ops::Range;
 
 /// What happens to a product before it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,34 +16,38 @@ pub enum Epilogue {
     BiasGelu,
 }
 
-/// `y` (`[T, N]`) = `x` (`[T, K]`) · `weight` (`[K, N]`) + `bias` (`[N]`), then the epilogue.
-pub fn linear(threads: &Threads, x: &[f32], weight: &[f32], bias: &[f32], epilogue: Epilogue, y: &mut [f32]) {
-    let n = bias.len();
-    let k = weight.len() / n;
-    let t = y.len() / n;
-    assert_eq!((x.len(), weight.len(), y.len()), (t * k, k * n, t * n), "the shapes of a linear layer fit");
-    multiply(threads, x, weight, y, (t, k, n));
-    threads.rows(y, n, 32, |_, rows| {
-        vectorised(|| {
-            for row in rows.chunks_exact_mut(n) {
-                match epilogue {
-                    Epilogue::Bias => row.iter_mut().zip(bias).for_each(|(y, b)| *y += b),
-                    Epilogue::BiasGelu => row.iter_mut().zip(bias).for_each(|(y, b)| *y = gelu(*y + b)),
-                }
-            }
-        });
-    });
-}
+/// Multiplications below which a hand-over to another thread costs more than it saves.
+const PARALLEL_MIN: usize = 1 << 21;
 
-/// `y` (`[t, n]`) = `x` (`[t, k]`) · `w` (`[k, n]`).
-fn multiply(threads: &Threads, x: &[f32], w: &[f32], y: &mut [f32], (t, k, n): (usize, usize, usize)) {
-    let par = if threads.count() == 1 { Par::Seq } else { Par::rayon(threads.count()) };
-    matmul(
-        MatMut::from_row_major_slice_mut(y, t, n),
-        Accum::Replace,
-        MatRef::from_row_major_slice(x, t, k),
-        MatRef::from_row_major_slice(w, k, n),
-        1.0,
-        par,
-    );
+/// `y` (`[T, N]`) = `x` (`[T, K]`) · `weight` (`[K, N]`) + `bias` (`[N]`), then the epilogue.
+///
+/// With several threads each makes a run of columns; every number is the same whoever makes it.
+pub fn linear(threads: &Threads, x: &[f32], weight: &Panels, bias: &[f32], epilogue: Epilogue, y: &mut [f32]) {
+    let (k, n) = (weight.k(), weight.n());
+    let t = y.len() / n;
+    assert_eq!((x.len(), y.len(), bias.len()), (t * k, t * n, n), "the shapes of a linear layer fit");
+    let rows = Rows { data: x, t, strides: (k, 1) };
+    let finish = match epilogue {
+        Epilogue::Bias => Finish::Bias(bias),
+        Epilogue::BiasGelu => Finish::BiasGelu(bias),
+    };
+    let parts = threads.count().min(weight.count());
+    if parts <= 1 || t * k * n < PARALLEL_MIN {
+        gemm(rows, weight, 0..weight.count(), y, n, finish);
+        return;
+    }
+    // Runs of columns are no runs of memory: each is made apart and then laid into its place.
+    let make = |part: usize| -> (Range<usize>, Vec<f32>) {
+        let range = weight.count() * part / parts..weight.count() * (part + 1) / parts;
+        let columns = range.start * PANEL..n.min(range.end * PANEL);
+        let mut out = vec![0.0; t * columns.len()];
+        gemm(rows, weight, range, &mut out, columns.len(), finish);
+        (columns, out)
+    };
+    let made: Vec<_> = (0..parts).into_par_iter().map(make).collect();
+    for (columns, part) in made {
+        for (row, made) in y.chunks_exact_mut(n).zip(part.chunks_exact(columns.len())) {
+            row[columns.clone()].copy_from_slice(made);
+        }
+    }
 }

@@ -5,6 +5,7 @@
 pub mod attention;
 pub mod embed;
 mod forward;
+pub mod gemm;
 pub mod math;
 pub mod matmul;
 pub mod norm;

@@ -7,12 +7,15 @@ pub fn add_layernorm(threads: &Threads, x: &mut [f32], residual: &[f32], (scale,
     let h = scale.len();
     threads.rows(x, h, 64, |first, rows| {
         let residual = &residual[first * h..first * h + rows.len()];
-        vectorised(|| {
-            for (row, residual) in rows.chunks_exact_mut(h).zip(residual.chunks_exact(h)) {
-                row.iter_mut().zip(residual).for_each(|(x, r)| *x += r);
-                layernorm_row(row, scale, shift, eps);
-            }
-        });
+        vectorised(
+            #[inline(always)]
+            || {
+                for (row, residual) in rows.chunks_exact_mut(h).zip(residual.chunks_exact(h)) {
+                    row.iter_mut().zip(residual).for_each(|(x, r)| *x += r);
+                    layernorm_row(row, scale, shift, eps);
+                }
+            },
+        );
     });
 }
 

@@ -12,17 +12,20 @@ pub fn pool_l2(x: &[f32], offsets: &[u32], embeddings: &mut [f32]) {
         return;
     }
     let h = embeddings.len() / sequences;
-    vectorised(|| {
-        for (pair, out) in offsets.windows(2).zip(embeddings.chunks_exact_mut(h)) {
-            out.fill(0.0);
-            for row in x[pair[0] as usize * h..pair[1] as usize * h].chunks_exact(h) {
-                out.iter_mut().zip(row).for_each(|(o, x)| *o += x);
+    vectorised(
+        #[inline(always)]
+        || {
+            for (pair, out) in offsets.windows(2).zip(embeddings.chunks_exact_mut(h)) {
+                out.fill(0.0);
+                for row in x[pair[0] as usize * h..pair[1] as usize * h].chunks_exact(h) {
+                    out.iter_mut().zip(row).for_each(|(o, x)| *o += x);
+                }
+                // Dividing by the count would cancel in the next line, but for the floor of the length.
+                let count = (pair[1] - pair[0]) as f32;
+                out.iter_mut().for_each(|o| *o /= count);
+                let length = norm::sum(out, |x| x * x).sqrt().max(1e-12);
+                out.iter_mut().for_each(|o| *o /= length);
             }
-            // Dividing by the count would cancel in the next line, but for the floor of the length.
-            let count = (pair[1] - pair[0]) as f32;
-            out.iter_mut().for_each(|o| *o /= count);
-            let length = norm::sum(out, |x| x * x).sqrt().max(1e-12);
-            out.iter_mut().for_each(|o| *o /= length);
-        }
-    });
+        },
+    );
 }

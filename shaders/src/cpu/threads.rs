@@ -16,7 +16,7 @@ impl Threads {
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
         let count = if count == 0 { cores } else { count };
         if count == 1 {
-            return Ok(Self { pool: None, count });
+            return Ok(Self::one());
         }
         let pool = ThreadPoolBuilder::new()
             .num_threads(count)
@@ -24,6 +24,11 @@ impl Threads {
             .build()
             .map_err(|e| ModelError::Device(format!("cannot start {count} threads: {e}")))?;
         Ok(Self { pool: Some(pool), count })
+    }
+
+    /// Only the caller's thread.
+    pub fn one() -> Self {
+        Self { pool: None, count: 1 }
     }
 
     /// How many.

@@ -2,7 +2,7 @@
 
 use crate::{
     budget::MemoryBudget,
-    cpu::{Threads, attention, embed, matmul, norm, pool},
+    cpu::{Threads, attention, embed, gemm::Panels, matmul, norm, pool},
     gpu::{Gpu, KERNELS, Kernel},
     packed::PackedBatch,
 };
@@ -15,10 +15,6 @@ fn gpu() -> Option<Gpu> {
         println!("did not run: no Vulkan, Metal or DX12 adapter (Debian: install mesa-vulkan-drivers)");
     }
     gpu
-}
-
-fn threads() -> Threads {
-    Threads::new(1).expect("one thread needs no start")
 }
 
 /// Numbers between −1 and 1 that look random and are the same every time.
@@ -112,7 +108,7 @@ fn matmul_agrees_with_its_twin() {
         let (x, w, b) = (numbers(t * k, 1), numbers(k * n, 2), numbers(n, 3));
         let mut want = vec![0.0; t * n];
         let epilogue = if gelu { matmul::Epilogue::BiasGelu } else { matmul::Epilogue::Bias };
-        matmul::linear(&threads(), &x, &w, &b, epilogue, &mut want);
+        matmul::linear(&Threads::one(), &x, &Panels::new(&w, k, n), &b, epilogue, &mut want);
         let constants = [("K", k as f64), ("N", n as f64), ("GELU", f64::from(u8::from(gelu)))];
         let kernel = Kernel::new(&gpu, "matmul", &constants).expect("it compiles");
         let size = [t as u32, 0, 0, 0];
@@ -135,7 +131,7 @@ fn embedding_and_layernorm_agree_with_their_twins() {
 
     // Word and position vectors.
     let mut x = vec![0.0; t * h];
-    embed::embed_layernorm(&threads(), &batch, &words, &positions, norm_pair, eps, &mut x);
+    embed::embed_layernorm(&Threads::one(), &batch, &words, &positions, norm_pair, eps, &mut x);
     let kernel = Kernel::new(&gpu, "embed_layernorm", &constants).expect("it compiles");
     let inputs = [
         Input::Words(&batch.ids),
@@ -151,7 +147,7 @@ fn embedding_and_layernorm_agree_with_their_twins() {
     let residual = numbers(t * h, 4);
     let kernel = Kernel::new(&gpu, "add_layernorm", &constants).expect("it compiles");
     let got = run(&gpu, &kernel, &[Input::Floats(&residual), Input::Floats(&norms)], &x, (t as u32, 1));
-    norm::add_layernorm(&threads(), &mut x, &residual, norm_pair, eps);
+    norm::add_layernorm(&Threads::one(), &mut x, &residual, norm_pair, eps);
     assert_close("add_layernorm", &got, &x, 1e-4);
 }
 
@@ -163,7 +159,7 @@ fn attention_agrees_with_its_twin_for_every_head_size() {
         let t = batch.tokens();
         let qkv: Vec<f32> = numbers(t * 3 * h, 5).iter().map(|x| 3.0 * x).collect();
         let mut want = vec![0.0; t * h];
-        attention::attention(&threads(), &qkv, &batch.offsets, heads, &mut want);
+        attention::attention(&Threads::one(), &qkv, &batch.offsets, heads, &mut want);
         let kernel = Kernel::new(&gpu, "attention", &[("H", h as f64), ("HEADS", heads as f64)]).expect("it compiles");
         let inputs = [Input::Floats(&qkv), Input::Words(&batch.sequence), Input::Words(&batch.offsets)];
         let got = run(&gpu, &kernel, &inputs, &vec![9.0; t * h], (t as u32, heads as u32));

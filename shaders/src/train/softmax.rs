@@ -1,11 +1,13 @@
 //! Multinomial logistic regression over dense numbers and sparse features: what both heads are fitted by.
 
 use crate::{
-    cpu::math::vectorised,
+    cpu::{
+        gemm::{Finish, Panels, Rows, gemm},
+        math::vectorised,
+    },
     heads::{FeatureTable, LinearHead, SparseVector, softmax},
     train::lbfgs::minimise,
 };
-use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
 
 /// Examples that go through the matrices at once.
 const ROWS: usize = 2_048;
@@ -47,7 +49,7 @@ pub fn fit(
     let rows = Csr::new(design.sparse, &table);
     let mut parameters = vec![0.0_f32; (d + table.len() + 1) * c];
     let mut pass = Pass { design, rows: &rows, penalty, gaps: vec![0.0; ROWS * c] };
-    minimise(&mut parameters, iterations_max, |p, g| vectorised(|| pass.loss(p, g)), step_done);
+    minimise(&mut parameters, iterations_max, |p, g| pass.loss(p, g), step_done);
     let bias = parameters.split_off((d + table.len()) * c);
     let sparse = parameters.split_off(d * c);
     LinearHead { classes: c, dense: parameters, bias, table, sparse, temperature: 1.0 }
@@ -84,7 +86,6 @@ struct Pass<'a> {
 
 impl Pass<'_> {
     /// The loss and its gradient. Everything runs in one fixed order: the same examples give the same bytes.
-    #[inline(always)]
     fn loss(&mut self, parameters: &[f32], gradient: &mut [f32]) -> f64 {
         let (d, c) = (self.design.width, self.design.classes);
         let (dense, rest) = parameters.split_at(d * c);
@@ -99,43 +100,50 @@ impl Pass<'_> {
         let (dense_gradient, rest) = gradient.split_at_mut(d * c);
         let (sparse_gradient, bias_gradient) = rest.split_at_mut(sparse.len());
         bias_gradient.fill(0.0);
+        let weights = Panels::new(dense, d, c);
         for first in (0..self.design.targets.len()).step_by(ROWS) {
             let count = ROWS.min(self.design.targets.len() - first);
-            let gaps = &mut self.gaps[..count * c];
             let x = &self.design.dense[first * d..(first + count) * d];
-            gaps.chunks_exact_mut(c).for_each(|row| row.copy_from_slice(bias));
-            matmul(
-                MatMut::from_row_major_slice_mut(&mut *gaps, count, c),
-                Accum::Add,
-                MatRef::from_row_major_slice(x, count, d),
-                MatRef::from_row_major_slice(dense, d, c),
-                1.0,
-                Par::Seq,
+            let rows = Rows { data: x, t: count, strides: (d, 1) };
+            gemm(rows, &weights, 0..weights.count(), &mut self.gaps, c, Finish::Bias(bias));
+            loss += vectorised(
+                #[inline(always)]
+                || self.chunk(first..first + count, sparse, sparse_gradient, bias_gradient),
             );
-            for (i, gaps) in gaps.chunks_exact_mut(c).enumerate() {
-                for (row, value) in self.rows.row(first + i) {
-                    let weights = &sparse[*row as usize * c..(*row as usize + 1) * c];
-                    gaps.iter_mut().zip(weights).for_each(|(l, w)| *l += w * value);
-                }
-                softmax(gaps);
-                let (target, weight) = (self.design.targets[first + i] as usize, self.design.weights[first + i]);
-                loss -= f64::from(weight) * f64::from(gaps[target].max(1e-30)).ln();
-                gaps[target] -= 1.0;
-                gaps.iter_mut().for_each(|g| *g *= weight);
-                for (row, value) in self.rows.row(first + i) {
-                    let target = &mut sparse_gradient[*row as usize * c..(*row as usize + 1) * c];
-                    target.iter_mut().zip(&*gaps).for_each(|(t, g)| *t += g * value);
-                }
-                bias_gradient.iter_mut().zip(&*gaps).for_each(|(t, g)| *t += g);
+            // The transpose of x, times the gaps.
+            let columns = Rows { data: x, t: d, strides: (1, d) };
+            let gaps = Panels::new(&self.gaps[..count * c], count, c);
+            gemm(columns, &gaps, 0..gaps.count(), dense_gradient, c, Finish::Add);
+        }
+        loss
+    }
+
+    /// Turns the dense logits of a chunk into gaps, adds them to the gradients and answers the loss.
+    #[inline(always)]
+    fn chunk(
+        &mut self,
+        range: std::ops::Range<usize>,
+        sparse: &[f32],
+        sparse_gradient: &mut [f32],
+        bias_gradient: &mut [f32],
+    ) -> f64 {
+        let c = self.design.classes;
+        let mut loss = 0.0;
+        for (i, gaps) in range.zip(self.gaps.chunks_exact_mut(c)) {
+            for (row, value) in self.rows.row(i) {
+                let weights = &sparse[*row as usize * c..(*row as usize + 1) * c];
+                gaps.iter_mut().zip(weights).for_each(|(l, w)| *l += w * value);
             }
-            matmul(
-                MatMut::from_row_major_slice_mut(&mut *dense_gradient, d, c),
-                Accum::Add,
-                MatRef::from_row_major_slice(x, count, d).transpose(),
-                MatRef::from_row_major_slice(&*gaps, count, c),
-                1.0,
-                Par::Seq,
-            );
+            softmax(gaps);
+            let (target, weight) = (self.design.targets[i] as usize, self.design.weights[i]);
+            loss -= f64::from(weight) * f64::from(gaps[target].max(1e-30)).ln();
+            gaps[target] -= 1.0;
+            gaps.iter_mut().for_each(|g| *g *= weight);
+            for (row, value) in self.rows.row(i) {
+                let target = &mut sparse_gradient[*row as usize * c..(*row as usize + 1) * c];
+                target.iter_mut().zip(&*gaps).for_each(|(t, g)| *t += g * value);
+            }
+            bias_gradient.iter_mut().zip(&*gaps).for_each(|(t, g)| *t += g);
         }
         loss
     }
