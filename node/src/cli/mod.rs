@@ -72,7 +72,10 @@ pub fn main() -> ExitCode {
             return ExitCode::from(FAILED);
         }
     };
-    match runtime.block_on(run(command)) {
+    let outcome = runtime.block_on(run(command));
+    // A thread that waits for the terminal's next line would hold the end up until that line comes.
+    runtime.shutdown_background();
+    match outcome {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::FoundWrong) => ExitCode::from(FOUND_WRONG),
         Err(error) => {
