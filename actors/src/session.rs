@@ -174,7 +174,8 @@ impl SessionState {
         }
         Ok(TurnRecord {
             seq,
-            key: request.key.clone(),
+            // The planted bug also keeps the log from knowing the key again.
+            key: if planted_bug("ignore-key") { fresh_key(&request.key, seq) } else { request.key.clone() },
             at,
             release: self.world.brain.release.clone(),
             text: request.text.clone(),
@@ -242,4 +243,9 @@ fn check_key(request: &TurnRequest, reply: TurnReply) -> Result<TurnReply, TurnE
 /// Bugs that the drills must find, switched by `TERTULIA_PLANT_BUG` in builds with the feature `planted-bugs` only.
 fn planted_bug(name: &str) -> bool {
     cfg!(feature = "planted-bugs") && std::env::var("TERTULIA_PLANT_BUG").is_ok_and(|bug| bug == name)
+}
+
+/// Another key for every turn, for the planted bug.
+fn fresh_key(key: &dialogue::IdempotencyKey, seq: u64) -> dialogue::IdempotencyKey {
+    dialogue::IdempotencyKey::new(format!("{seq}.{key}")).unwrap_or_else(|_| key.clone())
 }
