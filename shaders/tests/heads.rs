@@ -115,6 +115,8 @@ fn moodbot_understands_its_test_stories() {
         ("feeling awful", "mood_unhappy"),
         ("I had a terrible day", "mood_unhappy"),
         ("are you human", "bot_challenge"),
+        ("no thanks", "deny"),
+        ("sure thing", "affirm"),
     ] {
         let got = model.parse(text).expect("it scores").intent;
         println!("{text:?}: {} {:.3}", got.name, got.confidence);

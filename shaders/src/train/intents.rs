@@ -15,8 +15,9 @@ use dialogue::NluExample;
 const PENALTY: Penalty = Penalty { dense: 0.05, sparse: 0.4 };
 /// A background text this near to a training example (cosine) may well be the assistant's business: it is left out.
 const BACKGROUND_COSINE_MAX: f32 = 0.45;
-/// The background weighs as much as this many average intents.
-const BACKGROUND_WEIGHT: f32 = 2.0;
+/// The background weighs as much as this part of an average intent: little, for every example of it is far away
+/// from the assistant, and much of it would swallow what users say in words of their own.
+const BACKGROUND_WEIGHT: f32 = 0.2;
 /// With more examples than this, features that occur once are noise.
 const RARE_FEATURES_EXAMPLES_MAX: usize = 2_000;
 /// Up to this many examples every one is held out once; beyond, one part is enough.
