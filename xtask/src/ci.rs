@@ -56,7 +56,13 @@ fn test_steps(steps: &mut Steps, arguments: &[String]) -> Result<()> {
     let target = shell::target_folder()?;
     let binary = target.join("debug").join(format!("tertulia{}", std::env::consts::EXE_SUFFIX));
     steps.step("encoder", || pull_encoder(&binary))?;
+    if arguments.is_empty() {
+        steps.step("documentation's examples", || {
+            shell::run(shell::cargo(&[&["test", "--doc", "--quiet"], &workspace[..]].concat()))
+        })?;
+    }
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    // Last, so that the summary of all tests is what the log ends with.
     steps.step("tests", || {
         // Without nextest the documentation's examples would run here too; they have their own step.
         let targets: &[&str] = if nextest { &[] } else { &["--lib", "--bins", "--tests", "--no-fail-fast"] };
@@ -68,11 +74,6 @@ fn test_steps(steps: &mut Steps, arguments: &[String]) -> Result<()> {
         for line in missed(&target.join("nextest/ci/junit.xml"))? {
             steps.note(line);
         }
-    }
-    if arguments.is_empty() {
-        steps.step("documentation's examples", || {
-            shell::run(shell::cargo(&[&["test", "--doc", "--quiet"], &workspace[..]].concat()))
-        })?;
     }
     Ok(())
 }
