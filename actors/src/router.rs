@@ -69,8 +69,10 @@ impl Router {
                 TurnError::NotOwner { .. } | TurnError::Unavailable { .. } => {
                     self.wait_for_another_owner(&request, owner).await;
                 }
+                // The owner may have died: its successor is asked the moment it is known.
                 TurnError::OutcomeUnknown => {
-                    tokio::time::sleep(backoff.min(request.time_left())).await;
+                    let pause = backoff.min(request.time_left());
+                    let _ = tokio::time::timeout(pause, self.journal.owner_changed(shard, owner)).await;
                     backoff = (backoff * 2).min(BACKOFF_MAX);
                 }
                 _ => return Err(error),

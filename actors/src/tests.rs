@@ -97,6 +97,24 @@ async fn any_node_takes_any_session_and_an_election_is_waited_for() {
     assert_eq!(truth.texts("s"), ["hi", "bye", "hi"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_dead_owners_successor_is_asked_the_moment_it_is_known() {
+    let (node, truth) = alone().await;
+    // Node 9 answers nobody: every try leaves the outcome unknown, and the pauses between the tries grow.
+    node.journal.owner.send_replace(Owner::Remote(NodeId(9)));
+    let turn = tokio::spawn({
+        let router = node.router.clone();
+        async move { router.turn(request("s", "k1", "/greet")).await }
+    });
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    node.journal.owner.send_replace(Owner::Local);
+    // The clock is the test's: a router that sleeps its pause out would be late by hundreds of milliseconds.
+    let elected = tokio::time::Instant::now();
+    assert_eq!(seq(&turn.await.unwrap()), 1);
+    assert!(elected.elapsed() < Duration::from_millis(10), "{:?}", elected.elapsed());
+    assert_eq!(truth.texts("s"), ["/greet"]);
+}
+
 #[tokio::test]
 async fn without_a_leader_the_deadline_ends_the_wait() {
     let (node, _) = alone().await;
