@@ -17,6 +17,9 @@ use crate::{
 };
 use rayon::prelude::*;
 
+/// Fewest tokens of a batch that several threads share.
+const PARALLEL_TOKENS_MIN: usize = 64;
+
 /// Weights and threads; any thread may call it.
 #[derive(Debug)]
 pub struct CpuEncoder {
@@ -86,6 +89,10 @@ impl CpuEncoder {
         let (t, h, f) = (batch.tokens(), self.config.hidden_size, self.config.intermediate_size);
         let numbers = t * (h + 3 * h + h + h + f) + batch.sequences() * h;
         let _activations = self.budget.reserve(4 * numbers as u64)?;
+        // Waking a thread that sleeps costs more than a few tokens do, the more so where others want the cores too.
+        if t < PARALLEL_TOKENS_MIN {
+            return Ok(self.run(batch, &Threads::one()));
+        }
         let parts = batch.split(self.threads.count());
         // Sequences do not depend on one another: with several of them every thread runs a whole pass of its own, and
         // the threads meet once a batch. One alone is shared out product by product.
