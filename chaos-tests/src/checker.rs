@@ -1,74 +1,12 @@
 //! The judge: does what the clients saw agree with what the log holds?
 
 use crate::history::{Ack, Attempt, History, LogView, LoggedTurn, Outcome, plain};
-use crate::limits::VIOLATIONS_NAMED_MAX;
-use crate::violation::{Kind, Violation};
-use serde::Serialize;
+use crate::limits::CONFIGURATIONS_MAX;
+use crate::linearizable::{self, Finding};
+use crate::violation::Violation;
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 
-/// What the checker found.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Verdict {
-    /// Turns (keys) that were acknowledged at least once.
-    pub acknowledged: usize,
-    /// Turns whose outcome no client knows.
-    pub unknown: usize,
-    /// Turns in the log.
-    pub logged: usize,
-    /// Sessions in the log.
-    pub sessions: usize,
-    /// Acknowledgements that repeated a recorded turn.
-    pub replayed: usize,
-    /// How often each promise was broken.
-    pub counts: BTreeMap<Kind, usize>,
-    /// The first violations, by name.
-    pub violations: Vec<Violation>,
-}
-
-impl Verdict {
-    /// Was every promise kept?
-    pub fn holds(&self) -> bool {
-        self.counts.is_empty()
-    }
-
-    /// How often a promise was broken.
-    pub fn count(&self, kind: Kind) -> usize {
-        self.counts.get(&kind).copied().unwrap_or(0)
-    }
-
-    fn add(&mut self, violation: Violation) {
-        *self.counts.entry(violation.kind()).or_default() += 1;
-        if self.violations.len() < VIOLATIONS_NAMED_MAX {
-            self.violations.push(violation);
-        }
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} turns acknowledged ({} acknowledgements replayed, {} turns of unknown outcome), {} in the log of {} sessions: \
-             {} lost, {} altered, {} doubled, {} order violations, {} that nobody sent, {} disagreements between nodes",
-            self.acknowledged,
-            self.replayed,
-            self.unknown,
-            self.logged,
-            self.sessions,
-            self.count(Kind::Lost),
-            self.count(Kind::Altered),
-            self.count(Kind::Doubled),
-            self.count(Kind::Order),
-            self.count(Kind::Phantom),
-            self.count(Kind::Disagreement),
-        )?;
-        for violation in &self.violations {
-            write!(f, "\n  {violation}")?;
-        }
-        Ok(())
-    }
-}
+pub use crate::verdict::Verdict;
 
 /// All attempts under one key of one session.
 struct Turn<'a> {
@@ -84,8 +22,14 @@ struct Turn<'a> {
     refused: bool,
 }
 
-/// Judges a history. Time O(n log n) in the number of attempts and of logged turns.
+/// Judges a history: first what is named turn by turn, in O(n log n) of attempts and logged turns, then each session as a
+/// whole (see [`linearizable`](mod@crate::linearizable)). What is named turn by turn breaks its session's order as well.
 pub fn check(history: &History) -> Verdict {
+    check_within(history, CONFIGURATIONS_MAX)
+}
+
+/// The same with another bound on the configurations that are visited of one session.
+pub fn check_within(history: &History, configurations_max: usize) -> Verdict {
     let mut verdict = Verdict::default();
     let turns = gather(&history.attempts, &mut verdict);
     if history.views.is_empty() {
@@ -103,6 +47,14 @@ pub fn check(history: &History) -> Verdict {
         }
     }
     check_acknowledged_order(&turns, &mut verdict);
+    let (summary, findings) = linearizable::check(history, configurations_max);
+    verdict.linearizable = summary;
+    for finding in findings {
+        verdict.add(match finding {
+            Finding::Broken(broken) => Violation::NotLinearizable(broken),
+            Finding::Undecided { session, visited } => Violation::Undecided { session, visited },
+        });
+    }
     verdict
 }
 

@@ -1,6 +1,6 @@
 //! One client of the HTTP interface: says a turn, reads a session, and sorts what can go wrong.
 
-use crate::history::{Ack, LoggedTurn, Outcome};
+use crate::history::{Ack, LoggedTurn, Outcome, Seen};
 use crate::limits::{BODY_BYTES_MAX, EVENTS_PAGE, EVENTS_PAGES_MAX, POLL_PAUSE, READ_DEADLINE, RETRY_AFTER_MAX};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -22,6 +22,18 @@ pub struct Said {
     pub outcome: Outcome,
     /// How long the service asks to wait before the next attempt, where it does.
     pub retry_after: Option<Duration>,
+}
+
+/// What a read asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// The turns behind a number, one page of them.
+    Turns {
+        /// Turns up to here are not asked for.
+        after_seq: u64,
+    },
+    /// How many there are.
+    Count,
 }
 
 /// A client that keeps its connections. Clones share them.
@@ -114,6 +126,31 @@ impl Client {
             }
         }
         bail!("session {session} has more than {EVENTS_PAGES_MAX} pages");
+    }
+
+    /// One linearizable read. `Err` where nothing can be said: a session that the log does not know holds no turns.
+    pub async fn read(&self, base: &str, session: &str, ask: Ask) -> Result<Seen> {
+        let url = format!("{base}/v1/sessions/{session}");
+        let (url, nothing) = match ask {
+            Ask::Count => (url, Seen::Count(0)),
+            Ask::Turns { after_seq } => (
+                format!("{url}/events?after_seq={after_seq}&limit={EVENTS_PAGE}"),
+                Seen::Turns { after_seq, turns: Vec::new(), more: false },
+            ),
+        };
+        let body = match self.get(&url).await? {
+            (200, body) => body,
+            (404, _) => return Ok(nothing),
+            (status, _) => bail!("{url}: status {status}"),
+        };
+        match ask {
+            Ask::Count => Ok(Seen::Count(body["seq"].as_u64().with_context(|| format!("{url}: no seq"))?)),
+            Ask::Turns { after_seq } => {
+                let page = read_page(&body).with_context(|| url.clone())?;
+                let more = page.len() >= EVENTS_PAGE;
+                Ok(Seen::Turns { after_seq, turns: page.into_iter().map(|t| (t.seq, t.key)).collect(), more })
+            }
+        }
     }
 
     /// Fetches JSON. `Err` where nothing came back, or no JSON under a 200.

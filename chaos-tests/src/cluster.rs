@@ -110,6 +110,7 @@ impl Cluster {
                 release: options.release.clone(),
                 encoder: None,
                 members: members.clone(),
+                join: Vec::new(),
                 shards: 16,
                 http: HttpOptions { listen: local(ports[0]), ..HttpOptions::default() },
                 peer: PeerOptions { listen: local(ports[1]), ..PeerOptions::default() },
@@ -370,7 +371,7 @@ fn tail(path: &Path) -> String {
 }
 
 /// Ports that nobody listens on now. All are held until the last is found, so that they differ.
-fn free_ports(count: usize) -> Result<Vec<u16>> {
+pub(crate) fn free_ports(count: usize) -> Result<Vec<u16>> {
     let mut held = Vec::new();
     for _ in 0..1_000 {
         if held.len() == count {

@@ -1,15 +1,34 @@
 //! What every client saw, and what the log holds in the end: the evidence that the checker judges.
 
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Everything that is known about a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
     /// What the clients saw, in any order.
     pub attempts: Vec<Attempt>,
+    /// What the clients read meanwhile, in any order.
+    #[serde(default)]
+    pub reads: Vec<Read>,
     /// What the log holds, read at the end: one view for each node that was asked.
     pub views: Vec<LogView>,
+}
+
+impl History {
+    /// Writes it down as JSON.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let text = serde_json::to_string(self).context("cannot write a history as JSON")?;
+        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Reads what [`History::save`] wrote.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("{} is no history", path.display()))
+    }
 }
 
 /// One request of a client. A retry under the same key is another attempt.
@@ -64,6 +83,52 @@ pub struct Ack {
     pub node: Option<u64>,
     /// The session's shard, by the node's account.
     pub shard: Option<u32>,
+}
+
+/// One read of a client while turns were said.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Read {
+    /// Which client.
+    pub client: u32,
+    /// Which session.
+    pub session: String,
+    /// Which of the targets was asked, from 0.
+    pub target: usize,
+    /// When it was invoked, in nanoseconds of the run's stopwatch.
+    pub start_ns: u64,
+    /// When its outcome was known, in nanoseconds of the run's stopwatch.
+    pub end_ns: u64,
+    /// How fresh it had to be.
+    pub consistency: Consistency,
+    /// What it saw; `None` where it failed.
+    pub seen: Option<Seen>,
+}
+
+/// How fresh a read has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Consistency {
+    /// It sees everything that was acknowledged before it began.
+    Linearizable,
+    /// It sees something that was true before it ended.
+    Local,
+}
+
+/// What a read saw of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Seen {
+    /// The turns behind a number, oldest first.
+    Turns {
+        /// Turns up to here were not asked for.
+        after_seq: u64,
+        /// Number and key of each.
+        turns: Vec<(u64, String)>,
+        /// Was the page full, so that there may be more?
+        more: bool,
+    },
+    /// How many there are.
+    Count(u64),
 }
 
 /// The log as one node tells it, by linearizable reads.
@@ -138,9 +203,25 @@ mod tests {
                     shard: None,
                 }),
             }],
+            reads: vec![
+                read(Some(Seen::Turns { after_seq: 1, turns: vec![(2, "k".into())], more: false })),
+                read(Some(Seen::Count(7))),
+                read(None),
+            ],
             views: vec![LogView { node: "a".into(), sessions: BTreeMap::new() }],
         };
         let text = serde_json::to_string(&history).unwrap();
         assert_eq!(serde_json::from_str::<History>(&text).unwrap(), history);
+    }
+
+    fn read(seen: Option<Seen>) -> Read {
+        let (session, consistency) = ("s".into(), Consistency::Linearizable);
+        Read { client: 1, session, target: 0, start_ns: 5, end_ns: 6, consistency, seen }
+    }
+
+    #[test]
+    fn a_history_without_reads_is_still_understood() {
+        let history: History = serde_json::from_str(r#"{"attempts": [], "views": []}"#).unwrap();
+        assert_eq!(history, History::default());
     }
 }

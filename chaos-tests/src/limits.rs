@@ -40,6 +40,22 @@ pub const POLL_PAUSE: Duration = Duration::from_millis(25);
 pub const LOG_TAIL_BYTES: u64 = 6_000;
 /// Violations that are kept and named; more are only counted.
 pub const VIOLATIONS_NAMED_MAX: usize = 200;
+/// Configurations visited of one session before its linearizability is left undecided.
+pub const CONFIGURATIONS_MAX: usize = 200_000;
+/// Operations shown of each part of a history that has no order.
+pub const OPERATIONS_SHOWN_MAX: usize = 5;
+/// Share of the load's operations that are reads, unless told otherwise.
+pub const READS_SHARE: f64 = 0.1;
+/// Largest share of reads: turns must go on.
+pub const READS_SHARE_MAX: f64 = 0.9;
+/// Acknowledged turns that the load's readers know of.
+pub const RECENT_MAX: usize = 64;
+/// Turns that a read looks back over, at most.
+pub const READ_BEHIND_MAX: u64 = 3;
+/// Clients that share a dialogue, where every few dialogues are shared.
+pub const CLIENTS_PER_DIALOGUE: usize = 3;
+/// Of so many dialogues one is shared by neighbouring clients.
+pub const SHARED_DIALOGUE_EVERY: usize = 4;
 /// Tries to find free ports and start on them.
 pub const START_TRIES: usize = 3;
 /// Ports for nodes are drawn from here: below the range from which the system takes ports for outgoing connections, so that

@@ -22,6 +22,10 @@ pub struct LoadReport {
     pub resends: u64,
     /// Acknowledgements that were marked as replayed.
     pub replayed: u64,
+    /// Reads, failed ones included.
+    pub reads: u64,
+    /// Reads that failed.
+    pub reads_failed: u64,
     /// Acknowledgements without a single message.
     pub silent: u64,
     /// Length of the run in seconds.
@@ -64,7 +68,7 @@ impl fmt::Display for LoadReport {
         write!(
             f,
             "{} clients, {}: {} turns in {:.1} s = {:.0}/s, P50 {:.1} ms, P90 {:.1}, P99 {:.1}, P99.9 {:.1}, max {:.1}; \
-             {} errors, {} retries, {} resent, {} silent; longest pause {:.0} ms",
+             {} errors, {} retries, {} resent, {} silent, {} reads ({} failed); longest pause {:.0} ms",
             self.clients,
             if self.cold { "cold" } else { "warm" },
             self.turns,
@@ -79,6 +83,8 @@ impl fmt::Display for LoadReport {
             self.retries,
             self.resends,
             self.silent,
+            self.reads,
+            self.reads_failed,
             self.longest_pause_ms,
         )?;
         match &self.first_trouble {

@@ -1,5 +1,6 @@
 //! What a history can prove against the system, each with the session, the key and the numbers that prove it.
 
+use crate::linearizable::Broken;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -19,6 +20,10 @@ pub enum Kind {
     Phantom,
     /// Two nodes tell different logs.
     Disagreement,
+    /// A session's answers are not those of one list of turns, in agreement with real time.
+    NotLinearizable,
+    /// Whether they are was not found out within the bound.
+    Undecided,
     /// The evidence is not enough for a verdict.
     NoEvidence,
 }
@@ -121,6 +126,15 @@ pub enum Violation {
         /// The first number at which they differ.
         seq: u64,
     },
+    /// No order explains what was seen of a session.
+    NotLinearizable(Broken),
+    /// The search for an order reached its bound.
+    Undecided {
+        /// Where.
+        session: String,
+        /// Configurations that were visited.
+        visited: usize,
+    },
     /// The log was read from nobody, or nothing was acknowledged: a verdict would be empty.
     NoEvidence {
         /// What is missing.
@@ -138,6 +152,8 @@ impl Violation {
             Violation::SeqTwice { .. } | Violation::Gap { .. } | Violation::Reversed { .. } => Kind::Order,
             Violation::NobodySent { .. } => Kind::Phantom,
             Violation::ViewsDiffer { .. } => Kind::Disagreement,
+            Violation::NotLinearizable(_) => Kind::NotLinearizable,
+            Violation::Undecided { .. } => Kind::Undecided,
             Violation::NoEvidence { .. } => Kind::NoEvidence,
         }
     }
@@ -179,6 +195,11 @@ impl fmt::Display for Violation {
             Violation::ViewsDiffer { session, views: (a, b), seq } => {
                 write!(f, "disagreement: session {session}: {a} and {b} differ from turn {seq} on")
             }
+            Violation::NotLinearizable(broken) => write!(f, "{broken}"),
+            Violation::Undecided { session, visited } => write!(
+                f,
+                "undecided: session {session}: whether it is linearizable was not found out in {visited} configurations"
+            ),
             Violation::NoEvidence { what } => write!(f, "no evidence: {what}"),
         }
     }

@@ -9,12 +9,13 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tertulia_chaos_tests::checker::{Verdict, check};
 use tertulia_chaos_tests::client::{Client, Protocol};
-use tertulia_chaos_tests::drill::read_views;
-use tertulia_chaos_tests::history::History;
+use tertulia_chaos_tests::drill::{conclude, read_views};
+use tertulia_chaos_tests::history::{History, LoggedTurn, Outcome};
 use tertulia_chaos_tests::load::{Load, LoadOptions, LoadOutcome};
 use tertulia_chaos_tests::stopwatch::Stopwatch;
 use tertulia_chaos_tests::violation::Kind;
@@ -28,6 +29,8 @@ enum Bug {
     ForgetSome,
     /// Answers a replay with other replies than were recorded.
     ReplayWrongly,
+    /// Every tenth request that reads is shown what was there one turn ago.
+    ReadStale,
 }
 
 struct Service {
@@ -35,6 +38,7 @@ struct Service {
     /// Every so many requests the answer is lost behind the commit.
     lose_every: usize,
     requests: usize,
+    reads: usize,
     sessions: BTreeMap<String, Vec<Value>>,
     /// What was said on the REST channel.
     said: Vec<String>,
@@ -75,13 +79,30 @@ async fn turn(
     Json(record).into_response()
 }
 
+/// A session's turns as a read shows them.
+fn shown(service: &Shared, session: &str) -> Vec<Value> {
+    let mut service = service.lock().unwrap();
+    service.reads += 1;
+    let mut turns = service.sessions.get(session).cloned().unwrap_or_default();
+    if service.bug == Bug::ReadStale && service.reads.is_multiple_of(10) {
+        turns.pop();
+    }
+    turns
+}
+
+async fn session(State(service): State<Shared>, Path(session): Path<String>) -> Response {
+    match shown(&service, &session).len() {
+        0 => StatusCode::NOT_FOUND.into_response(),
+        seq => Json(json!({"session": session, "seq": seq})).into_response(),
+    }
+}
+
 async fn events(
     State(service): State<Shared>,
     Path(session): Path<String>,
     Query(page): Query<HashMap<String, usize>>,
 ) -> Json<Value> {
-    let service = service.lock().unwrap();
-    let turns = service.sessions.get(&session).cloned().unwrap_or_default();
+    let turns = shown(&service, &session);
     let turns: Vec<Value> = turns.into_iter().skip(page["after_seq"]).take(page["limit"]).collect();
     Json(json!({"session": session, "turns": turns}))
 }
@@ -92,9 +113,16 @@ async fn webhook(State(service): State<Shared>, Json(body): Json<Value>) -> Json
 }
 
 async fn serve(bug: Bug, lose_every: usize) -> (String, Shared) {
-    let service =
-        Arc::new(Mutex::new(Service { bug, lose_every, requests: 0, sessions: BTreeMap::new(), said: Vec::new() }));
+    let service = Arc::new(Mutex::new(Service {
+        bug,
+        lose_every,
+        requests: 0,
+        reads: 0,
+        sessions: BTreeMap::new(),
+        said: Vec::new(),
+    }));
     let router = Router::new()
+        .route("/v1/sessions/{id}", get(session))
         .route("/v1/sessions/{id}/turns", post(turn))
         .route("/v1/sessions/{id}/events", get(events))
         .route("/webhooks/rest/webhook", post(webhook))
@@ -105,21 +133,25 @@ async fn serve(bug: Bug, lose_every: usize) -> (String, Shared) {
     (url, service)
 }
 
-/// 400 turns of 8 clients in 6 shared sessions, a fifth of them sent twice; then the verdict.
+/// 400 turns of 8 clients in 6 shared sessions, a fifth of them sent twice, and a hundred reads; then the verdict.
 async fn run(bug: Bug, lose_every: usize) -> (LoadOutcome, Verdict) {
-    let (url, _service) = serve(bug, lose_every).await;
+    let (url, service) = serve(bug, lose_every).await;
     // Twice the same service: a second "node".
     let options = LoadOptions {
         turns: Some(400),
         sessions: 6,
         resend: 0.2,
+        reads: 0.2,
         record: true,
         ..LoadOptions::new(vec![url.clone(), url.clone()], "run")
     };
-    let outcome = Load::start(options, Stopwatch::start()).unwrap().finish().await.unwrap();
+    let mut outcome = Load::start(options, Stopwatch::start()).unwrap().finish().await.unwrap();
+    // The end is told truly: what it lacks is missing.
+    service.lock().unwrap().bug = Bug::None;
     let client = Client::new(Protocol::Tertulia, Duration::from_secs(5)).unwrap();
-    let views = read_views(&client, &[url], &outcome.attempts).await.unwrap();
-    let verdict = check(&History { attempts: outcome.attempts.clone(), views });
+    let mut history = outcome.take_history();
+    history.views = read_views(&client, &[url], &history.attempts).await.unwrap();
+    let verdict = check(&history);
     (outcome, verdict)
 }
 
@@ -148,9 +180,72 @@ async fn a_service_that_forgets_is_found_out() {
 }
 
 #[tokio::test]
+async fn a_service_that_shows_old_states_is_found_out_by_the_order_alone() {
+    let (outcome, verdict) = run(Bug::ReadStale, 0).await;
+    assert!(outcome.report.reads > 50, "{}", outcome.report);
+    assert_eq!(verdict.counts.keys().collect::<Vec<_>>(), [&Kind::NotLinearizable], "{verdict}");
+    let text = verdict.to_string();
+    assert!(text.contains("\n    cannot  ") && text.contains(": read"), "what was read is shown: {text}");
+}
+
+#[tokio::test]
+async fn neighbours_share_every_few_dialogues_where_the_checker_is_to_judge() {
+    let (url, _service) = serve(Bug::None, 0).await;
+    let options = LoadOptions { turns: Some(400), record: true, reads: 0.1, ..LoadOptions::new(vec![url], "run") };
+    let outcome = Load::start(options, Stopwatch::start()).unwrap().finish().await.unwrap();
+    let mut clients: BTreeMap<&str, std::collections::BTreeSet<u32>> = BTreeMap::new();
+    for attempt in &outcome.attempts {
+        clients.entry(&attempt.session).or_default().insert(attempt.client);
+    }
+    let together = clients.values().filter(|c| c.len() > 1).count();
+    assert!(together > 0 && clients.values().all(|c| c.len() <= 3), "{clients:?}");
+    assert!(clients.len() > 4 * together, "most clients talk alone: {together} of {}", clients.len());
+}
+
+#[tokio::test]
 async fn a_service_that_replays_something_else_is_found_out() {
     let (_, verdict) = run(Bug::ReplayWrongly, 0).await;
     assert!(verdict.count(Kind::Doubled) > 0, "{verdict}");
+}
+
+#[tokio::test]
+async fn a_history_that_was_written_down_is_judged_by_the_command() {
+    let (url, service) = serve(Bug::None, 0).await;
+    let options =
+        LoadOptions { turns: Some(40), record: true, reads: 0.2, ..LoadOptions::new(vec![url.clone()], "run") };
+    let mut outcome = Load::start(options, Stopwatch::start()).unwrap().finish().await.unwrap();
+    service.lock().unwrap().sessions.values_mut().for_each(|turns| drop(turns.pop()));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("run.history.json");
+    let judge = || {
+        let output = Command::new(env!("CARGO_BIN_EXE_tertulia-load")).arg("check").arg(&file).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, _) = judge();
+    assert_eq!(code, Some(1), "there is no such file yet");
+
+    // A service that forgets: the drill's judge leaves the evidence, and the command says the same of it.
+    let judgement = conclude(std::slice::from_ref(&url), &mut outcome, &file).await.unwrap();
+    assert!(judgement.verdict.count(Kind::Lost) > 0, "{}", judgement.verdict);
+    assert_eq!(judgement.evidence.as_ref(), Some(&file));
+    let (code, text) = judge();
+    assert_eq!((code, text.trim_end()), (Some(2), &*judgement.verdict.to_string()));
+
+    // Nothing is found in a history to which the end is added as the clients saw it.
+    let mut history = History::load(&file).unwrap();
+    for view in &mut history.views {
+        view.sessions.clear();
+        for attempt in &history.attempts {
+            let Outcome::Acknowledged(ack) = &attempt.outcome else { panic!("{attempt:?}") };
+            let (key, text, replies) = (attempt.key.clone(), attempt.text.clone(), ack.replies.clone());
+            let turns = view.sessions.entry(attempt.session.clone()).or_default();
+            turns.push(LoggedTurn { seq: ack.seq, key, text, replies });
+        }
+        view.sessions.values_mut().for_each(|turns| turns.sort_by_key(|turn| turn.seq));
+    }
+    history.save(&file).unwrap();
+    let (code, text) = judge();
+    assert!(code == Some(0) && text.starts_with("40 turns acknowledged"), "{code:?} {text}");
 }
 
 #[tokio::test]
@@ -165,7 +260,7 @@ async fn a_turn_is_given_up_when_its_time_is_over_and_counted() {
     };
     let outcome = Load::start(options, Stopwatch::start()).unwrap().finish().await.unwrap();
     assert_eq!((outcome.report.turns, outcome.report.errors), (0, 4));
-    let verdict = check(&History { attempts: outcome.attempts, views: vec![] });
+    let verdict = check(&History { attempts: outcome.attempts, ..History::default() });
     assert_eq!((verdict.acknowledged, verdict.unknown), (0, 0), "a refused connection is no unknown outcome");
 }
 

@@ -57,8 +57,12 @@ pub struct NodeConfig {
     /// The encoder's folder; the model cache when left out.
     #[serde(default)]
     pub encoder: Option<PathBuf>,
-    /// All voters, this node included.
+    /// The nodes that the cluster begins with, this node included. Later nodes have `join` instead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<Member>,
+    /// Peer addresses (`host:port`) of a running cluster that has given this node its id (`tertulia cluster add`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub join: Vec<String>,
     /// Number of shards; recorded at bootstrap, a later change is refused.
     #[serde(default = "default_shards")]
     pub shards: u32,
@@ -85,13 +89,13 @@ pub struct NodeConfig {
     pub action_endpoint: Option<String>,
 }
 
-/// A voter of the cluster.
+/// A node that the cluster begins with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Member {
     /// Its id.
     pub node: u64,
-    /// Its zone; one voter a zone.
+    /// Its zone; each shard has one voter a zone.
     pub zone: String,
     /// `host:port` of its peer transport.
     pub peer: String,
@@ -149,11 +153,14 @@ pub struct RaftOptions {
     pub proposals_in_flight_max: usize,
     /// A shard's snapshot is built after this many log entries.
     pub snapshot_after_entries: u64,
+    /// A shard's snapshot is built, too, when its log has grown by so much since the last one, in bytes.
+    pub snapshot_after_bytes: u64,
     /// Log entries kept behind a snapshot for followers that lag.
     pub log_entries_kept: u64,
     /// sled's page cache, in bytes.
     pub cache_bytes: u64,
-    /// Free space in the data folder below which writes are refused, in bytes.
+    /// Free space in the data folder below which writes are refused, in bytes. Below half of it a follower takes no
+    /// entries and no snapshots from its leader either.
     pub free_disk_bytes_min: u64,
 }
 
@@ -229,12 +236,13 @@ impl Default for PeerOptions {
 impl Default for RaftOptions {
     fn default() -> Self {
         Self {
-            heartbeat_ms: 75,
-            election_timeout_ms_min: 300,
-            election_timeout_ms_max: 450,
+            heartbeat_ms: 30,
+            election_timeout_ms_min: 80,
+            election_timeout_ms_max: 130,
             commit_timeout_ms: 5_000,
             proposals_in_flight_max: 4_096,
             snapshot_after_entries: 10_000,
+            snapshot_after_bytes: 64 << 20,
             log_entries_kept: 1_000,
             cache_bytes: 64 << 20,
             free_disk_bytes_min: 256 << 20,
@@ -278,28 +286,14 @@ impl NodeConfig {
             .validate()
     }
 
-    /// This node's entry among the members.
-    pub fn me(&self) -> &Member {
-        self.members.iter().find(|m| m.node == self.node).expect("validate() saw this node among the members")
+    /// This node's entry among the members, unless it joins.
+    pub fn me(&self) -> Option<&Member> {
+        self.members.iter().find(|m| m.node == self.node)
     }
 
     /// Checks every value; the error names the first that is wrong.
     pub fn validate(self) -> Result<Self, ConfigError> {
-        let me = self.members.iter().find(|m| m.node == self.node);
-        check(me.is_some(), "members", format!("no entry for node {}", self.node), "every voter, this node included")?;
-        let zone = me.map(|m| m.zone.as_str()).unwrap_or_default();
-        check(zone == self.zone, "zone", &self.zone, format!("{zone:?}, as in members"))?;
-        check(
-            matches!(self.members.len(), 1 | 3 | 5),
-            "members",
-            format!("{} entries", self.members.len()),
-            "1, 3 or 5 voters",
-        )?;
-        let ids: BTreeSet<u64> = self.members.iter().map(|m| m.node).collect();
-        check(ids.len() == self.members.len(), "members", "a node id twice", "every node id once")?;
-        check(!ids.contains(&0), "members", "node id 0", "ids from 1")?;
-        let zones: BTreeSet<&str> = self.members.iter().map(|m| m.zone.as_str()).collect();
-        check(zones.len() == self.members.len(), "members", "a zone twice", "one voter a zone")?;
+        self.validate_members()?;
         let name_ok =
             |s: &str| !s.is_empty() && s.len() <= 63 && s.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
         check(name_ok(&self.cluster), "cluster", &self.cluster, "1 to 63 letters, digits and dashes")?;
@@ -321,6 +315,7 @@ impl NodeConfig {
         range("raft.commit_timeout_ms", raft.commit_timeout_ms, 100, 120_000)?;
         range("raft.proposals_in_flight_max", raft.proposals_in_flight_max, 1, 1 << 20)?;
         range("raft.snapshot_after_entries", raft.snapshot_after_entries, 10, 100_000_000)?;
+        range("raft.snapshot_after_bytes", raft.snapshot_after_bytes, 64 << 10, 1 << 40)?;
         range("raft.cache_bytes", raft.cache_bytes, 1 << 20, 1 << 40)?;
         range("sessions.active_max", self.sessions.active_max, 1, 10_000_000)?;
         range("sessions.queue_max", self.sessions.queue_max, 1, 10_000)?;
@@ -340,6 +335,29 @@ impl NodeConfig {
         }
         Ok(self)
     }
+
+    /// Either the nodes that the cluster begins with, or where to ask for the cluster that there is.
+    fn validate_members(&self) -> Result<(), ConfigError> {
+        check(self.node > 0, "node", self.node, "an id from 1")?;
+        if !self.join.is_empty() {
+            check(self.members.is_empty(), "members", "both members and join", "one of them")?;
+            let address = |a: &String| {
+                a.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+            };
+            let wrong = self.join.iter().find(|a| !address(a));
+            return check(wrong.is_none(), "join", wrong.map_or("", String::as_str), "host:port of a peer");
+        }
+        check(!self.members.is_empty(), "members", "neither members nor join", "one of them")?;
+        let me = self.me();
+        check(me.is_some(), "members", format!("no entry for node {}", self.node), "every node, this one included")?;
+        let zone = me.map(|m| m.zone.as_str()).unwrap_or_default();
+        check(zone == self.zone, "zone", &self.zone, format!("{zone:?}, as in members"))?;
+        let zones: BTreeSet<&str> = self.members.iter().map(|m| m.zone.as_str()).collect();
+        check(matches!(zones.len(), 1 | 3 | 5), "members", format!("{} zones", zones.len()), "1, 3 or 5 zones")?;
+        let ids: BTreeSet<u64> = self.members.iter().map(|m| m.node).collect();
+        check(ids.len() == self.members.len(), "members", "a node id twice", "every node id once")?;
+        check(!ids.contains(&0), "members", "node id 0", "ids from 1")
+    }
 }
 
 fn check(ok: bool, field: &str, found: impl fmt::Display, expected: impl fmt::Display) -> Result<(), ConfigError> {
@@ -351,4 +369,57 @@ fn check(ok: bool, field: &str, found: impl fmt::Display, expected: impl fmt::Di
 
 fn range<T: PartialOrd + fmt::Display>(field: &str, found: T, min: T, max: T) -> Result<(), ConfigError> {
     check(found >= min && found <= max, field, &found, format!("{min} to {max}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(change: impl FnOnce(&mut serde_json::Value)) -> Result<NodeConfig, String> {
+        let member = |node: u64, zone: &str| serde_json::json!({ "node": node, "zone": zone, "peer": "h:1", "http": "http://h" });
+        let members = [member(1, "a"), member(2, "a"), member(3, "b"), member(4, "c")];
+        let mut value = serde_json::json!({
+            "cluster": "c", "node": 2, "zone": "a", "data_dir": "d", "release": "r", "members": members,
+        });
+        change(&mut value);
+        serde_json::from_value::<NodeConfig>(value).unwrap().validate().map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn members_or_seeds_but_not_both() {
+        assert!(config(|_| {}).is_ok(), "the same zone may hold several nodes");
+        let seeds = serde_json::json!(["a.example:7080", "b.example:7080"]);
+        let joins = config(|c| {
+            c["join"] = seeds.clone();
+            c["members"] = serde_json::json!([]);
+            c["node"] = 7.into();
+        });
+        assert_eq!(joins.unwrap().join.len(), 2);
+        let refused = |change: &dyn Fn(&mut serde_json::Value)| config(change).unwrap_err();
+        assert_eq!(
+            refused(&|c| c["join"] = seeds.clone()),
+            "members: found both members and join, expected one of them"
+        );
+        assert_eq!(
+            refused(&|c| c["members"] = serde_json::json!([])),
+            "members: found neither members nor join, expected one of them"
+        );
+        assert_eq!(
+            refused(&|c| {
+                c["members"] = serde_json::json!([]);
+                c["join"] = serde_json::json!(["nowhere"]);
+            }),
+            "join: found nowhere, expected host:port of a peer"
+        );
+        assert_eq!(refused(&|c| c["zone"] = "b".into()), "zone: found b, expected \"a\", as in members");
+        assert_eq!(
+            refused(&|c| c["members"][3]["zone"] = "b".into()),
+            "members: found 2 zones, expected 1, 3 or 5 zones"
+        );
+        assert_eq!(
+            refused(&|c| c["members"][3]["node"] = 3.into()),
+            "members: found a node id twice, expected every node id once"
+        );
+        assert!(refused(&|c| c["node"] = 9.into()).starts_with("members: found no entry for node 9"));
+    }
 }

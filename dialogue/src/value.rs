@@ -1,7 +1,8 @@
 //! A JSON-like value that every codec can carry: unlike `serde_json::Value` it is a plain tagged enum.
 
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use crate::limits::VALUE_DEPTH_MAX;
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
+use std::{cell::Cell, collections::BTreeMap};
 
 /// The value of a slot, an entity or a piece of metadata.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -18,9 +19,31 @@ pub enum Value {
     /// Text.
     Text(String),
     /// An ordered list.
-    List(Vec<Value>),
+    List(#[serde(deserialize_with = "deeper")] Vec<Value>),
     /// An object, in the order of its keys.
-    Map(BTreeMap<String, Value>),
+    Map(#[serde(deserialize_with = "deeper")] BTreeMap<String, Value>),
+}
+
+thread_local! {
+    /// How deep the value that is being read on this thread is nested.
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Reads what is inside of a value, up to [`VALUE_DEPTH_MAX`]: a reader that follows any nesting runs out of stack,
+/// which ends the whole process.
+fn deeper<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            DEPTH.set(DEPTH.get() - 1);
+        }
+    }
+    DEPTH.set(DEPTH.get() + 1);
+    let _leave = Leave;
+    if DEPTH.get() > VALUE_DEPTH_MAX {
+        return Err(D::Error::custom(format_args!("a value is nested deeper than {VALUE_DEPTH_MAX}")));
+    }
+    T::deserialize(deserializer)
 }
 
 impl Value {

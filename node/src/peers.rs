@@ -85,9 +85,15 @@ impl PeerTurns {
     pub async fn read(&self, session: &SessionId, part: Part) -> Result<SessionSnapshot, TurnError> {
         let deadline = Instant::now() + READ_PATIENCE;
         let shard = self.node.shard_of(session);
+        if planted_bug("stale-read") {
+            return Ok(read_stale(&*self.node, session, part).await?);
+        }
         loop {
             let owner = self.node.owner(shard);
             let result = match owner {
+                Owner::Local if planted_bug("blind-leader") => {
+                    read_stale(&*self.node, session, part).await.map_err(TurnError::from)
+                }
                 Owner::Local => read_here(&*self.node, session, part).await.map_err(TurnError::from),
                 Owner::Remote(to) => self.read_there(to, session, part).await,
                 Owner::Unknown => Err(TurnError::NotOwner { leader: None }),
@@ -148,6 +154,22 @@ async fn read_here(journal: &dyn Journal, session: &SessionId, part: Part) -> Re
             Ok(SessionSnapshot { seq: turns.last().map_or(after_seq, |t| t.seq), turns })
         }
     }
+}
+
+/// Bugs that the drills must find, switched by `TERTULIA_PLANT_BUG` in builds with the feature `planted-bugs` only.
+fn planted_bug(name: &str) -> bool {
+    cfg!(feature = "planted-bugs") && std::env::var("TERTULIA_PLANT_BUG").is_ok_and(|bug| bug == name)
+}
+
+/// The planted bugs: what this replica has applied, whoever leads (`stale-read`), or where it believes that it leads
+/// (`blind-leader`).
+async fn read_stale(journal: &dyn Journal, session: &SessionId, part: Part) -> Result<SessionSnapshot, JournalError> {
+    let (after_seq, limit) = match part {
+        Part::Context => (0, usize::MAX),
+        Part::Page { after_seq, limit } => (after_seq, limit as usize),
+    };
+    let turns = journal.turns(session.clone(), after_seq, limit, Consistency::Local).await?;
+    Ok(SessionSnapshot { seq: turns.last().map_or(after_seq, |t| t.seq), turns })
 }
 
 /// The server side. It is registered before the router exists, and answers "not yet" until then.

@@ -7,7 +7,7 @@ use actors::{Brain, GpuHandle, Router, Sessions};
 use anyhow::Context;
 use cluster_config::NodeConfig;
 use dialogue::ports::{Clock, Journal};
-use dialogue::{NodeId, TimestampMs, Zone};
+use dialogue::{TimestampMs, Zone};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,7 +48,7 @@ pub async fn serve(config: NodeConfig, metrics: PrometheusHandle) -> anyhow::Res
     let raft = raft::Node::start(&config, turns.routes()).await.context("cannot start the log")?;
     let journal: Arc<dyn Journal> = raft.clone();
     let brain = Brain { engine: engine.clone(), nlu: nlu.clone(), release: Some(release.clone()) };
-    let me = (NodeId(config.node), Zone::new(&*config.zone)?);
+    let me = (raft.id(), Zone::new(&*config.zone)?);
     let actions = Arc::new(ActionClient::new(config.action_endpoint.clone())?);
     let sessions = Sessions::start(journal.clone(), actions, Arc::new(SystemClock), brain, me, config.sessions.clone())
         .await
@@ -69,7 +69,7 @@ pub async fn serve(config: NodeConfig, metrics: PrometheusHandle) -> anyhow::Res
         metrics,
         stopping: AtomicBool::new(false),
     });
-    tracing::info!(listen = %listener.local_addr()?, node = app.config.node, zone = app.config.zone, "serving");
+    tracing::info!(listen = %listener.local_addr()?, node = %raft.id(), zone = app.config.zone, "serving");
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(
         axum::serve(listener, routes(app.clone()))

@@ -6,19 +6,26 @@
 
 #![recursion_limit = "256"]
 
+pub mod admin;
 pub mod certs;
 pub mod codec;
 mod control;
+pub mod data;
+pub mod failpoints;
 pub mod limits;
 pub mod machine;
 mod net;
 mod node;
+mod placement;
 pub mod store;
 mod types;
 
-pub use control::{ControlCommand, ControlOutcome, ControlState, FEATURE_LEVEL, MemberRecord};
+pub use control::{
+    Assignment, ControlCommand, ControlOutcome, ControlState, FEATURE_LEVEL, MemberRecord, NodeRecord, NodeState,
+    Placement, Refused,
+};
 pub use net::PeerRefusal;
-pub use node::{FollowerLag, GroupStatus, Node, NodeStatus, Role, StartError};
+pub use node::{FollowerLag, GroupStatus, Node, NodeStatus, RejoinError, Rejoined, Role, StartError, rejoin};
 pub use types::{Applied, GroupId, Proposal, TypeConfig};
 
 /// Generated from `proto/peer.proto`.

@@ -25,8 +25,12 @@ pub const APPLY_ENTRIES_MAX: usize = 256;
 pub const APPLY_BYTES_MAX: usize = 1 << 20;
 /// Bytes of state in one record of a snapshot file, roughly; one record more than fills it is allowed.
 pub const SNAPSHOT_RECORD_BYTES: usize = 256 << 10;
-/// Bytes of a snapshot in one gRPC message.
+/// Bytes of a snapshot in one gRPC message. Sender and receiver hold one such chunk each, besides what the connection's
+/// window (2 MiB a stream) lets be under way.
 pub const SNAPSHOT_CHUNK_BYTES: usize = 512 << 10;
+/// Bytes of a snapshot that are written or received before they are synced, so that no large sync at the end holds up
+/// the log's barriers.
+pub const SNAPSHOT_SYNC_BYTES: u64 = 8 << 20;
 /// Largest gRPC message between peers, in bytes.
 pub const PEER_MESSAGE_BYTES_MAX: usize = 8 << 20;
 /// Largest payload of any record, in bytes: what the decoder allocates at most.
@@ -36,8 +40,14 @@ pub const RECORD_BYTES_MAX: usize = 2 << 20;
 pub const SLED_SEGMENT_BYTES: usize = 8 << 20;
 /// Largest value that is put into sled, in bytes.
 pub const STORE_VALUE_BYTES_MAX: usize = 62 * 1024;
+/// How long a store that is closed waits for sled's threads to let go of the database's lock.
+pub const STORE_CLOSE_WAIT_MAX: Duration = Duration::from_secs(2);
 /// Most streams on one connection between peers: two for each group and some for the node's own services.
 pub const PEER_STREAMS_MAX: u32 = 16_384;
+/// TLS handshakes of callers at once; more wait.
+pub const HANDSHAKES_MAX: usize = 64;
+/// How long a caller may take for its handshake.
+pub const HANDSHAKE_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Appends of a group that are under way to one follower.
 pub const APPENDS_IN_FLIGHT_MAX: usize = 32;
 /// Most keys that `turns` reads at once.
@@ -46,3 +56,29 @@ pub const TURNS_READ_MAX: usize = 10_000;
 pub const PEER_REOPEN_PAUSE_MIN: std::time::Duration = std::time::Duration::from_millis(25);
 /// …up to this.
 pub const PEER_REOPEN_PAUSE_MAX: std::time::Duration = std::time::Duration::from_millis(400);
+/// Proposals of a group that go into its log together.
+pub const PROPOSALS_BATCH_MAX: usize = 256;
+/// Groups whose membership a node changes at once: each may send a snapshot.
+pub const GROUP_MOVES_MAX: usize = 4;
+/// Entries that a learner may lack when it becomes a voter.
+pub const LEARNER_LAG_ENTRIES_MAX: u64 = 64;
+/// Requests or replies of all groups in one message of a lane.
+pub const LANE_BATCH_REQUESTS_MAX: usize = 256;
+/// Bytes of entries in one message of a lane; a single request may be larger.
+pub const LANE_BATCH_BYTES_MAX: usize = 2 << 20;
+/// Messages of a lane that wait for the transport.
+pub const LANE_BATCHES_QUEUED_MAX: usize = 2;
+/// Requests of one stream of a lane that wait for its group; a caller lets [`APPENDS_IN_FLIGHT_MAX`] in.
+pub const LANE_STREAM_REQUESTS_MAX: usize = 2 * APPENDS_IN_FLIGHT_MAX;
+/// Lanes to one peer, at most; one for every two worker threads.
+pub const LANES_MAX: usize = 4;
+/// How long a follower may wait to hear that an entry is committed, so that the next entry can bring the news: half
+/// of the messages under load. Nobody who is acknowledged waits for it.
+pub const COMMIT_LINGER: Duration = Duration::from_millis(3);
+/// A peer is asked for a sign of life on every connection at this interval at least, and may take as long to connect.
+pub const PEER_PING_MIN: Duration = Duration::from_millis(500);
+/// A peer may leave appends unanswered for this long at least: four election timeouts where they are longer.
+pub const PEER_STALL_MIN: Duration = Duration::from_secs(2);
+/// A peer without a pulse for this long counts as dead, or for one election timeout where that is longer. Elections
+/// do not wait for it: it decides who may be counted on when memberships change.
+pub const PEER_SILENCE_MIN: Duration = Duration::from_secs(1);

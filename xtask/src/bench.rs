@@ -32,6 +32,20 @@ const BENCHES: &[Bench] = &[
         arguments: &["kill-leader"],
     },
     Bench {
+        name: "replication",
+        about: "durable writes of 256 bytes at 1, 64 and 256 clients on three processes [--peer etcd]",
+        packages: &["tertulia-chaos-tests"],
+        binary: "tertulia-bench",
+        arguments: &["replication"],
+    },
+    Bench {
+        name: "failover",
+        about: "30 rounds of kill -9 on a leader under load: time to the next acknowledged write [--peer etcd]",
+        packages: &["tertulia-chaos-tests"],
+        binary: "tertulia-bench",
+        arguments: &["failover"],
+    },
+    Bench {
         name: "fsync",
         about: "calls of fdatasync, counted by strace, against the node's own count of barriers and the turns committed",
         packages: DRILLS,

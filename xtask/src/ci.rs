@@ -5,8 +5,9 @@ use crate::{device, shell};
 use anyhow::{Context, Result, ensure};
 use std::path::PathBuf;
 
-/// The binary of tests knows how to plant bugs: the drills must see that the checker finds them.
-const FEATURES: [&str; 2] = ["--features", "tertulia-node/planted-bugs"];
+/// The binary of tests knows how to plant bugs: the drills must see that the checker finds them. And the log's own
+/// crash test ends its processes at named places.
+const FEATURES: [&str; 2] = ["--features", "tertulia-node/planted-bugs,tertulia-raft/failpoints"];
 /// Marks a line by which a test says what it missed.
 const MISSED: &str = "did not run";
 
@@ -71,7 +72,8 @@ fn test_steps(steps: &mut Steps, arguments: &[String]) -> Result<()> {
         shell::run(tests)
     })?;
     if nextest {
-        for line in missed(&target.join("nextest/ci/junit.xml"))? {
+        // nextest's own folder stays in the repository, wherever cargo builds.
+        for line in missed(&shell::root().join("target/nextest/ci/junit.xml"))? {
             steps.note(line);
         }
     }

@@ -34,6 +34,9 @@ fn results(report: &DrillReport) -> Results {
         count("out of order", verdict.count(Kind::Order)),
         count("sent by nobody", verdict.count(Kind::Phantom)),
         count("told differently by two nodes", verdict.count(Kind::Disagreement)),
+        Row::of("sessions without a linear order", "sessions", verdict.count(Kind::NotLinearizable) as f64, rounds),
+        Row::of("sessions left undecided", "sessions", verdict.count(Kind::Undecided) as f64, rounds),
+        Row::of("reads while nodes died", "reads", report.load.reads as f64, rounds),
         count("given up by their clients", report.load.errors as usize),
     ];
     let times: [Time; 4] = [

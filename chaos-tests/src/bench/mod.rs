@@ -1,7 +1,9 @@
 //! The measurements of whole clusters, and the form in which they are written down.
 
+pub mod failover;
 pub mod fsync;
 pub mod kill_leader;
+pub mod replication;
 pub mod turns;
 
 use crate::binary::{Binary, assistant};

@@ -2,10 +2,10 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use tertulia_chaos_tests::bench::{fsync, kill_leader, turns};
+use tertulia_chaos_tests::bench::{failover, fsync, kill_leader, replication, turns};
 use tertulia_chaos_tests::drill::DrillOptions;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -59,6 +59,49 @@ enum Bench {
         #[arg(long, default_value = "moodbot")]
         assistant: String,
     },
+    /// Durable writes of 256 bytes on three processes
+    Replication {
+        #[command(flatten)]
+        common: Common,
+        /// Measure a peer in the same run
+        #[arg(long)]
+        peer: Option<StorePeer>,
+        /// Rounds, at least 1
+        #[arg(long)]
+        rounds: Option<usize>,
+        /// Length of one load, in seconds
+        #[arg(long, value_name = "SECONDS")]
+        load: Option<u64>,
+        /// Numbers of clients
+        #[arg(long, value_delimiter = ',', default_values_t = [1, 64, 256])]
+        clients: Vec<usize>,
+        /// Folder on the disk to measure; the current one when left out
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        place: PathBuf,
+    },
+    /// kill -9 of a leader under load: time to the next acknowledged write
+    Failover {
+        #[command(flatten)]
+        common: Common,
+        /// Measure a peer in the same run
+        #[arg(long)]
+        peer: Option<StorePeer>,
+        /// Kills of each side
+        #[arg(long)]
+        rounds: Option<usize>,
+        /// Planned stops of each side
+        #[arg(long)]
+        planned: Option<usize>,
+        /// Clients
+        #[arg(long, default_value_t = 8)]
+        clients: usize,
+        /// Heartbeat and election timeout of etcd, in milliseconds
+        #[arg(long, value_delimiter = ',', num_args = 2, default_values_t = [20, 200])]
+        peer_timing: Vec<u64>,
+        /// Folder on the disk to measure; the current one when left out
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        place: PathBuf,
+    },
     /// Calls of fdatasync against barriers and turns
     Fsync {
         #[command(flatten)]
@@ -69,6 +112,11 @@ enum Bench {
 #[derive(Clone, Copy, ValueEnum)]
 enum Peer {
     Rasa,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum StorePeer {
+    Etcd,
 }
 
 #[tokio::main]
@@ -111,15 +159,40 @@ async fn run(bench: Bench) -> Result<()> {
         }
         Bench::KillLeader { common, rounds, clients, assistant } => {
             let rounds = rounds.unwrap_or(if common.small { 3 } else { 20 });
-            let options = DrillOptions { clients, ..DrillOptions::rounds(rounds) };
+            let mut options = DrillOptions { clients, ..DrillOptions::rounds(rounds) };
+            if let Some(folder) = common.out.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+                options.evidence = folder.to_owned();
+            }
             let (results, report) = kill_leader::run(&assistant, &options).await?;
             results.write(&common.out)?;
             println!("{}\n{}", report.load, report.verdict);
-            if !report.verdict.holds() {
-                keep_evidence(&report.history, &common.out)?;
+            if let Some(path) = &report.evidence {
+                eprintln!("evidence: {} (tertulia-load check judges it again)", path.display());
             }
             ensure!(report.verdict.holds(), "the promises do not hold");
             Ok(())
+        }
+        Bench::Replication { common, peer, rounds, load, clients, place } => {
+            let options = replication::ReplicationOptions {
+                clients,
+                rounds: rounds.unwrap_or(if common.small { 1 } else { 4 }),
+                load: Duration::from_secs(load.unwrap_or(if common.small { 1 } else { 5 })),
+                etcd: peer.is_some(),
+                program: beside("tertulia-replica")?,
+                place,
+            };
+            replication::run(&options).await?.write(&common.out)
+        }
+        Bench::Failover { common, peer, rounds, planned, clients, peer_timing, place } => {
+            let options = failover::FailoverOptions {
+                clients,
+                rounds: rounds.unwrap_or(if common.small { 2 } else { 30 }),
+                planned: planned.unwrap_or(if common.small { 1 } else { 10 }),
+                etcd: peer.map(|_| (peer_timing[0], peer_timing[1])),
+                program: beside("tertulia-replica")?,
+                place,
+            };
+            failover::run(&options).await?.write(&common.out)
         }
         Bench::Fsync { common } => match fsync::run(common.small).await? {
             Some(results) => results.write(&common.out),
@@ -131,10 +204,9 @@ async fn run(bench: Bench) -> Result<()> {
     }
 }
 
-fn keep_evidence(history: &tertulia_chaos_tests::history::History, out: &Path) -> Result<()> {
-    let path = out.with_extension("history.json");
-    std::fs::write(&path, serde_json::to_string(history)?)
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    eprintln!("evidence: {}", path.display());
-    Ok(())
+/// Another program of this build.
+fn beside(name: &str) -> Result<PathBuf> {
+    let path = std::env::current_exe().context("cannot tell where this program is")?.with_file_name(name);
+    ensure!(path.is_file(), "{} is not there: cargo build -p tertulia-chaos-tests", path.display());
+    Ok(path)
 }

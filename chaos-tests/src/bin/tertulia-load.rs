@@ -1,21 +1,45 @@
-//! The load generator as a program: closed-loop clients on any number of nodes, figures as JSON.
+//! The load generator as a program: closed-loop clients on any number of nodes, figures as JSON; and the checker of the
+//! histories that it and the drills leave behind.
 
 use anyhow::{Context, Result, ensure};
-use clap::{Parser, ValueEnum};
-use std::path::PathBuf;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tertulia_chaos_tests::checker::check;
 use tertulia_chaos_tests::client::{Client, Protocol};
 use tertulia_chaos_tests::drill::read_views;
 use tertulia_chaos_tests::history::History;
+use tertulia_chaos_tests::limits::READS_SHARE;
 use tertulia_chaos_tests::load::{Load, LoadOptions};
 use tertulia_chaos_tests::script::Script;
 use tertulia_chaos_tests::stopwatch::Stopwatch;
 
 #[derive(Parser)]
-#[command(name = "tertulia-load", about = "Says turns as many clients would, and measures what comes back")]
+#[command(
+    name = "tertulia-load",
+    about = "Says turns as many clients would, and measures what comes back",
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    load: Option<LoadArguments>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Judge a history that --history or a drill wrote; ends with 2 where a promise was broken
+    Check {
+        /// The history
+        file: PathBuf,
+    },
+}
+
+#[derive(Args)]
+struct LoadArguments {
     /// Base URLs of the nodes; a client that fails with one goes to the next
     #[arg(long, required = true, value_delimiter = ',', value_name = "URL,…")]
     targets: Vec<String>,
@@ -43,6 +67,10 @@ struct Arguments {
     /// Share of acknowledged turns that are sent again under the same key, 0 to 1
     #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
     resend: f64,
+    /// Share of all operations that are linearizable reads, of any node and any client's session, 0 to 0.9; 0.1 when left
+    /// out (Rasa's REST channel has none)
+    #[arg(long, value_name = "SHARE")]
+    reads: Option<f64>,
     /// How the nodes are spoken to
     #[arg(long, value_enum, default_value = "tertulia")]
     protocol: Protocol,
@@ -74,7 +102,12 @@ enum Output {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Arguments::parse()).await {
+    let outcome = match Arguments::parse() {
+        Arguments { command: Some(Command::Check { file }), .. } => judge(&file),
+        Arguments { load: Some(arguments), .. } => run(arguments).await,
+        Arguments { .. } => Err(anyhow::anyhow!("nothing to do: see --help")),
+    };
+    match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(2),
         Err(e) => {
@@ -84,8 +117,15 @@ async fn main() -> ExitCode {
     }
 }
 
+/// `false` where a promise was broken.
+fn judge(file: &Path) -> Result<bool> {
+    let verdict = check(&History::load(file)?);
+    println!("{verdict}");
+    Ok(verdict.holds())
+}
+
 /// `false` where turns were given up or the checker found a promise broken.
-async fn run(arguments: Arguments) -> Result<bool> {
+async fn run(arguments: LoadArguments) -> Result<bool> {
     ensure!(!(arguments.check && arguments.protocol == Protocol::Rasa), "--check wants --protocol tertulia");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?;
     let targets: Vec<String> = arguments.targets.iter().map(|t| t.trim_end_matches('/').to_owned()).collect();
@@ -98,12 +138,13 @@ async fn run(arguments: Arguments) -> Result<bool> {
         script: arguments.script.as_deref().map_or_else(|| Ok(Script::moodbot()), Script::load)?,
         cold: arguments.cold,
         resend: arguments.resend,
+        reads: arguments.reads.unwrap_or(if arguments.protocol == Protocol::Rasa { 0.0 } else { READS_SHARE }),
         attempt_timeout: Duration::from_millis(arguments.timeout_ms),
         give_up_after: Duration::from_millis(arguments.give_up_ms),
         record: arguments.check,
         ..LoadOptions::new(targets.clone(), arguments.run.unwrap_or_else(|| format!("load{}", now.as_millis())))
     };
-    let outcome = Load::start(options, Stopwatch::start())?.finish().await?;
+    let mut outcome = Load::start(options, Stopwatch::start())?.finish().await?;
     match arguments.output {
         Output::Json => println!("{}", serde_json::to_string_pretty(&outcome.report)?),
         Output::Text => println!("{}", outcome.report),
@@ -111,11 +152,10 @@ async fn run(arguments: Arguments) -> Result<bool> {
     let mut holds = outcome.report.errors == 0;
     if arguments.check {
         let client = Client::new(Protocol::Tertulia, Duration::from_millis(arguments.timeout_ms))?;
-        let views = read_views(&client, &targets, &outcome.attempts).await?;
-        let history = History { attempts: outcome.attempts, views };
+        let mut history = outcome.take_history();
+        history.views = read_views(&client, &targets, &history.attempts).await?;
         if let Some(path) = arguments.history {
-            let text = serde_json::to_string(&history)?;
-            std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+            history.save(&path)?;
         }
         let verdict = check(&history);
         eprintln!("{verdict}");

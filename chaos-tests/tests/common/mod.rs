@@ -49,6 +49,11 @@ pub async fn moodbot_cluster(env: &[(&str, &str)]) -> Option<Cluster> {
     Some(Cluster::start(options).await.unwrap())
 }
 
+/// Where a drill of this test leaves its history when it fails.
+pub fn evidence() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+}
+
 /// An action server by Rasa's protocol that runs every action: it says which and sets nothing. Its endpoint.
 pub async fn action_server() -> String {
     let webhook = async |Json(call): Json<Value>| {

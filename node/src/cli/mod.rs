@@ -1,9 +1,13 @@
 //! The command line. Every command is a file here; this one has the grammar, the exit codes and the colours.
 
 mod assistant;
+mod certs;
 pub(crate) mod client;
+mod cluster;
+mod data;
 mod init;
 mod model;
+mod node;
 mod serve;
 mod shell;
 mod status;
@@ -50,8 +54,16 @@ enum Command {
     Demo(demo::Demo),
     /// Show nodes, zones, shards, leaders and lag
     Status(status::Status),
+    /// Add, drain, replace and remove nodes; move shards
+    Cluster(cluster::Cluster),
+    /// Repair one node
+    Node(node::Node),
     /// Fetch and check the encoder
     Model(model::Model),
+    /// Check, export, import or shrink the data folder of a stopped node
+    Data(data::Data),
+    /// Make certificates for the transport between nodes
+    Certs(certs::Certs),
 }
 
 /// How a command ended.
@@ -96,7 +108,11 @@ async fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Serve(c) => c.run().await,
         Command::Demo(c) => c.run().await,
         Command::Status(c) => c.run().await,
+        Command::Cluster(c) => c.run().await,
+        Command::Node(c) => c.run().await,
         Command::Model(c) => c.run().await,
+        Command::Data(c) => c.run().await,
+        Command::Certs(c) => c.run(),
     }
 }
 

@@ -86,6 +86,7 @@ impl Cluster {
                 release: release.to_owned(),
                 encoder: Some(encoder.to_owned()),
                 members: members.clone(),
+                join: Vec::new(),
                 shards: 16,
                 http: HttpOptions { listen: (Ipv4Addr::LOCALHOST, port + i as u16).into(), ..Default::default() },
                 peer: PeerOptions {

@@ -50,7 +50,7 @@ pub struct StatusBody {
     pub sessions_active: usize,
     /// Turns in the node now.
     pub turns_in_flight: usize,
-    /// All voters of the cluster.
+    /// The nodes of the cluster.
     pub members: Vec<Member>,
 }
 
@@ -63,6 +63,10 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> axum::Json<StatusBody
         version: env!("CARGO_PKG_VERSION").into(),
         sessions_active: app.sessions.active(),
         turns_in_flight: app.router.turns_in_flight(),
-        members: app.config.members.clone(),
+        members: app.raft.members().into_iter().map(member).collect(),
     })
+}
+
+fn member(node: raft::NodeRecord) -> Member {
+    Member { node: node.node, zone: node.zone, peer: node.peer, http: node.http }
 }

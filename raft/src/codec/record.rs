@@ -2,9 +2,9 @@
 //!
 //! They are our own types, not openraft's: an upgrade of openraft cannot change what stands on disk. Append only.
 
-use super::Record;
+use super::{DecodeError, Record, decode_payload};
 use crate::types::{Entry, LeaderId, LogId, Membership, Proposal, StoredMembership, TypeConfig, Vote};
-use crate::{ControlCommand, ControlState};
+use crate::{ControlCommand, ControlState, control::ControlStateV1};
 use bytes::Bytes;
 use dialogue::{CommitTurn, TurnRecord};
 use openraft::{BasicNode, EntryPayload};
@@ -28,7 +28,21 @@ records! {
     10 => SnapshotPairsRecord,
     11 => SnapshotFootRecord,
     12 => InstallRecord,
-    13 => ControlState,
+    16 => TombstoneRecord,
+    40 => ExportHeadRecord,
+}
+
+impl Record for ControlState {
+    const KIND: u8 = 13;
+    /// 2: nodes have states, ids are counted, shards are placed.
+    const VERSION: u16 = 2;
+
+    fn decode_version(version: u16, payload: &[u8]) -> Result<Self, DecodeError> {
+        match version {
+            1 => decode_payload::<ControlStateV1>(Self::KIND, payload).map(Self::from),
+            found => Err(DecodeError::Version { kind: Self::KIND, found, known: Self::VERSION }),
+        }
+    }
 }
 
 /// The place of an entry in a log.
@@ -161,11 +175,27 @@ pub struct SnapshotFootRecord {
     pub crc: u32,
 }
 
+/// First record of an exported data folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportHeadRecord {
+    /// Whose it is, as its identity file says.
+    pub identity: String,
+}
+
 /// Written before a snapshot replaces a state and removed by its last batch: found at open, the install is redone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstallRecord {
     /// The snapshot's file name.
     pub file: String,
+}
+
+/// Left where a replica was wiped: until the log reaches this entry again, the replica grants no votes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TombstoneRecord {
+    /// The membership without this node.
+    pub removed_at: LogIdRecord,
+    /// Is everything gone? If not, the wipe is done again at the next open.
+    pub wiped: bool,
 }
 
 impl From<&LogId> for LogIdRecord {

@@ -17,11 +17,19 @@
 //! starts the log there.
 
 mod apply;
+mod check;
 mod fresh;
+mod incoming;
+mod retire;
 mod snapshot;
 mod state;
 
+pub(crate) use retire::wipe_replica;
 pub use snapshot::SnapshotFile;
+
+pub(crate) use check::check_applied;
+pub(crate) use incoming::{Announced, Incoming};
+
 pub use state::GroupState;
 
 use crate::{

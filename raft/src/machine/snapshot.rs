@@ -4,8 +4,9 @@
 
 use super::SnapshotPlace;
 use crate::{
-    codec::{self, LogIdRecord, Record, SnapshotFootRecord, SnapshotHeadRecord, SnapshotPairsRecord},
-    limits::{RECORD_BYTES_MAX, SNAPSHOT_RECORD_BYTES},
+    codec::{self, ENVELOPE_BYTES, LogIdRecord, Record, SnapshotFootRecord, SnapshotHeadRecord, SnapshotPairsRecord},
+    failpoints,
+    limits::{RECORD_BYTES_MAX, SNAPSHOT_RECORD_BYTES, SNAPSHOT_SYNC_BYTES},
     types::{LogId, SnapshotMeta, StoredMembership},
 };
 use std::{
@@ -13,11 +14,11 @@ use std::{
     io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::Arc,
 };
+
+/// Bytes of the foot in its envelope.
+const FOOT_BYTES: u64 = ENVELOPE_BYTES as u64 + 12;
 
 /// A snapshot on the disk, held open: it can be read on after its name is gone.
 #[derive(Debug, Clone)]
@@ -39,13 +40,6 @@ impl SnapshotFile {
         Ok(Self { file: Arc::new(file), path: path.to_owned(), length })
     }
 
-    /// A new file for a snapshot that is being received; removed when the node starts, if it never became whole.
-    pub fn incoming(place: &SnapshotPlace) -> io::Result<(File, PathBuf)> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let path = place.folder.join(format!("{}.{}.incoming", place.group, NUMBER.fetch_add(1, Relaxed)));
-        Ok((File::create(&path)?, path))
-    }
-
     /// Its length in bytes.
     pub fn length(&self) -> u64 {
         self.length
@@ -64,6 +58,12 @@ impl SnapshotFile {
         Ok(bytes)
     }
 
+    /// Its last record.
+    pub(crate) fn foot(&self) -> io::Result<SnapshotFootRecord> {
+        let bytes = self.read_at(self.length.saturating_sub(FOOT_BYTES), FOOT_BYTES as usize)?;
+        codec::decode(&bytes).map_err(|e| bad(&self.path, format!("its foot: {e}")))
+    }
+
     fn reader(&self) -> io::Result<BufReader<File>> {
         let mut file = File::open(&self.path)?;
         file.seek(SeekFrom::Start(0))?;
@@ -71,7 +71,7 @@ impl SnapshotFile {
     }
 
     /// Reads the whole file once: every checksum, the foot, and that it is of this cluster and group.
-    pub(super) fn verify(&self, place: &SnapshotPlace) -> io::Result<SnapshotHeadRecord> {
+    pub(crate) fn verify(&self, place: &SnapshotPlace) -> io::Result<SnapshotHeadRecord> {
         let mut reader = self.reader()?;
         let (mut crc, mut pairs) = (0, 0);
         let head_bytes = next(&mut reader, &self.path)?.ok_or_else(|| bad(&self.path, "is empty"))?;
@@ -130,13 +130,34 @@ impl SnapshotFile {
     }
 }
 
+/// The name of a snapshot that is being received. The file stays over a restart.
+pub(super) fn incoming_name(place: &SnapshotPlace, last: Option<&LogId>, length: u64, crc: u32) -> String {
+    let (term, node, index) = last.map_or((0, 0, 0), |l| (l.leader_id.term, l.leader_id.node_id, l.index));
+    format!("{}.{index}-{term}-{node}-{length}-{crc:08x}.incoming", place.group)
+}
+
+/// The index in the name of a snapshot that is being received.
+fn incoming_index(path: &Path) -> Option<u64> {
+    path.file_name()?.to_str()?.split('.').nth(1)?.split('-').next()?.parse().ok()
+}
+
+/// Removes snapshots of the group that are being received, where asked.
+pub(super) fn remove_incoming(place: &SnapshotPlace, goes: impl Fn(&Path) -> bool) -> io::Result<()> {
+    for path in of_group(place)? {
+        if path.extension().is_some_and(|e| e == "incoming") && goes(&path) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
 fn file_name(place: &SnapshotPlace, last: Option<&LogId>) -> String {
     let (term, node, index) = last.map_or((0, 0, 0), |l| (l.leader_id.term, l.leader_id.node_id, l.index));
     format!("{}-{term}-{node}-{index}.snap", place.group)
 }
 
 /// Length-prefixed, so that a reader needs no other knowledge to walk the file.
-fn next(reader: &mut impl Read, path: &Path) -> io::Result<Option<Vec<u8>>> {
+pub(super) fn next(reader: &mut impl Read, path: &Path) -> io::Result<Option<Vec<u8>>> {
     let mut length = [0; 4];
     match reader.read_exact(&mut length) {
         Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
@@ -161,6 +182,7 @@ pub(super) struct SnapshotWriter {
     record_bytes: usize,
     crc: u32,
     pairs: u64,
+    unsynced: u64,
 }
 
 impl SnapshotWriter {
@@ -176,6 +198,7 @@ impl SnapshotWriter {
             record_bytes: 0,
             crc: 0,
             pairs: 0,
+            unsynced: 0,
         };
         let head = SnapshotHeadRecord {
             cluster: place.cluster.clone(),
@@ -184,6 +207,7 @@ impl SnapshotWriter {
             membership: (&meta.last_membership).into(),
         };
         this.write(&head)?;
+        failpoints::pass("snapshot-begun");
         Ok(this)
     }
 
@@ -193,6 +217,12 @@ impl SnapshotWriter {
         self.out.write_all(&length.to_le_bytes())?;
         self.out.write_all(&bytes)?;
         self.crc = crc32c::crc32c_append(self.crc, &bytes);
+        self.unsynced += bytes.len() as u64;
+        if self.unsynced >= SNAPSHOT_SYNC_BYTES {
+            self.out.flush()?;
+            self.out.get_ref().sync_data()?;
+            self.unsynced = 0;
+        }
         Ok(())
     }
 
@@ -223,7 +253,9 @@ impl SnapshotWriter {
         self.write(&foot)?;
         self.out.flush()?;
         self.out.get_ref().sync_all()?;
+        failpoints::pass("snapshot-written");
         fs::rename(&self.working, &self.target)?;
+        failpoints::pass("snapshot-renamed");
         File::open(&self.place.folder)?.sync_all()?;
         SnapshotFile::open(&self.target)
     }
@@ -242,11 +274,14 @@ fn of_group(place: &SnapshotPlace) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The newest whole snapshot of a group; what is not whole is removed. A whole one that is damaged is an error: the
+/// The newest whole snapshot of a group; what is not whole is removed, unless it may become so. A whole one that is damaged is an error: the
 /// log in front of it may be gone.
 pub(super) fn find_current(place: &SnapshotPlace) -> io::Result<Option<(SnapshotMeta, SnapshotFile)>> {
     let mut newest: Option<(SnapshotMeta, SnapshotFile)> = None;
     for path in of_group(place)? {
+        if path.extension().is_some_and(|e| e == "incoming") {
+            continue;
+        }
         if path.extension().is_none_or(|e| e != "snap") {
             fs::remove_file(&path)?;
             continue;
@@ -264,8 +299,15 @@ pub(super) fn find_current(place: &SnapshotPlace) -> io::Result<Option<(Snapshot
     Ok(newest)
 }
 
-/// Removes the group's other finished snapshots: one is kept.
-pub(super) fn remove_others(place: &SnapshotPlace, keep: &SnapshotFile) -> io::Result<()> {
+/// Removes all snapshots of a group, whole or not.
+pub(super) fn remove_all(place: &SnapshotPlace) -> io::Result<()> {
+    of_group(place)?.into_iter().try_for_each(fs::remove_file)?;
+    File::open(&place.folder)?.sync_all()
+}
+
+/// Removes the group's other finished snapshots, one is kept, and what was on its way to become an older one.
+pub(super) fn remove_others(place: &SnapshotPlace, keep: &SnapshotFile, last: Option<&LogId>) -> io::Result<()> {
+    remove_incoming(place, |path| incoming_index(path).is_none_or(|index| last.is_some_and(|l| index <= l.index)))?;
     for path in of_group(place)? {
         if path != keep.path && path.extension().is_some_and(|e| e == "snap") {
             fs::remove_file(path)?;

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     Applied, ControlState,
     codec::{self, AppliedRecord, HeaderRecord, InstallRecord, KeyRecord, LogIdRecord, Record},
+    failpoints,
     limits::{APPLY_BYTES_MAX, SNAPSHOT_RECORD_BYTES},
     store::{Ack, Change, Damage, Place, Store, WriteOp, Writer, keys},
     types::{Entry, GroupId, LogId, SnapshotMeta, StoredMembership},
@@ -33,7 +34,7 @@ use std::{
 pub struct GroupState {
     place: SnapshotPlace,
     store: Arc<dyn Store>,
-    writer: Writer,
+    pub(super) writer: Writer,
     /// The last batch of effects that is in the store.
     stored: Arc<AtomicU64>,
     /// What is applied and visible, but still on its way to the store.
@@ -42,6 +43,8 @@ pub struct GroupState {
     whole: RwLock<()>,
     /// Held while a snapshot is built or installed: one at a time.
     snapshotting: Mutex<()>,
+    /// The newest stream by which a snapshot comes in.
+    receiving: Arc<Mutex<u64>>,
     /// Taken for each batch that is applied and for each piece that a snapshot copies.
     moving: Mutex<Moving>,
     current: Mutex<Option<(SnapshotMeta, SnapshotFile)>>,
@@ -50,6 +53,8 @@ pub struct GroupState {
 type Pair = (Vec<u8>, Vec<u8>);
 
 struct Moving {
+    /// The replica has left its group: nothing is applied or installed any more.
+    retired: bool,
     last: Option<LogId>,
     membership: StoredMembership,
     /// While a snapshot is built: what the keys behind its cursor held when it began.
@@ -61,7 +66,18 @@ struct Copying {
     before: BTreeMap<Vec<u8>, Option<Bytes>>,
 }
 
+impl Moving {
+    fn check(&self) -> io::Result<()> {
+        if self.retired { Err(io::Error::other("the replica has left its group")) } else { Ok(()) }
+    }
+}
+
 impl GroupState {
+    pub(super) fn stop_applying(&self) {
+        let _alone = self.snapshotting.lock();
+        self.moving.lock().retired = true;
+    }
+
     /// Opens the state of a group; redoes an install that a crash cut off.
     pub fn open(place: SnapshotPlace, store: Arc<dyn Store>, writer: Writer) -> io::Result<Self> {
         let group = place.group;
@@ -72,7 +88,13 @@ impl GroupState {
             fresh: Mutex::default(),
             whole: RwLock::new(()),
             snapshotting: Mutex::new(()),
-            moving: Mutex::new(Moving { last: None, membership: StoredMembership::default(), copying: None }),
+            receiving: Arc::default(),
+            moving: Mutex::new(Moving {
+                retired: false,
+                last: None,
+                membership: StoredMembership::default(),
+                copying: None,
+            }),
             current: Mutex::new(snapshot::find_current(&place)?),
             place,
         };
@@ -116,6 +138,7 @@ impl GroupState {
     pub fn apply(&self, entries: Vec<Entry>, place: Place) -> io::Result<Vec<Applied>> {
         let group = self.group();
         let mut moving = self.moving.lock();
+        moving.check()?;
         let base = |key: &[u8]| self.get(key);
         let mut draft = Draft::new(group, &base);
         let mut answers = Vec::with_capacity(entries.len());
@@ -274,29 +297,23 @@ impl GroupState {
         let _alone = self.snapshotting.lock();
         file.verify(&self.place)?;
         let file = file.keep_as_current(&self.place, &meta)?;
+        failpoints::pass("install-copied");
         self.replace_from(&file)?;
         self.replace_current(&meta, &file)
     }
 
-    /// A file for a snapshot that is being received.
-    pub(crate) fn incoming_snapshot(&self) -> io::Result<(std::fs::File, std::path::PathBuf)> {
-        SnapshotFile::incoming(&self.place)
+    pub(super) fn place(&self) -> &SnapshotPlace {
+        &self.place
     }
 
-    /// Opens a received snapshot if it is whole and is what was announced.
-    pub(crate) fn check_snapshot(&self, path: &std::path::Path, meta: &SnapshotMeta) -> io::Result<SnapshotFile> {
-        let file = SnapshotFile::open(path)?;
-        let head = file.verify(&self.place)?;
-        let same = head.last == meta.last_log_id.as_ref().map(LogIdRecord::from)
-            && head.membership == (&meta.last_membership).into();
-        let other = || io::Error::new(io::ErrorKind::InvalidData, "the snapshot is not the one that was announced");
-        same.then_some(file).ok_or_else(other)
+    pub(super) fn receiving(&self) -> &Arc<Mutex<u64>> {
+        &self.receiving
     }
 
     fn replace_current(&self, meta: &SnapshotMeta, file: &SnapshotFile) -> io::Result<()> {
         let mut current = self.current.lock();
         *current = Some((meta.clone(), file.clone()));
-        snapshot::remove_others(&self.place, file)
+        snapshot::remove_others(&self.place, file, meta.last_log_id.as_ref())
     }
 
     fn replace_from(&self, file: &SnapshotFile) -> io::Result<()> {
@@ -304,6 +321,7 @@ impl GroupState {
         let membership = StoredMembership::try_from(head.membership.clone())?;
         let _whole = self.whole.write();
         let mut moving = self.moving.lock();
+        moving.check()?;
         // What was applied before must not reach the store behind the snapshot.
         self.writer.barrier_blocking()?;
         self.fresh.lock().clear();
@@ -312,13 +330,16 @@ impl GroupState {
         let record = codec::encode(&InstallRecord { file: file.name() });
         self.store.apply(vec![(install_key.clone(), Some(record.into()))])?;
         self.store.barrier()?;
+        failpoints::pass("install-recorded");
 
         self.wipe()?;
+        failpoints::pass("install-wiped");
         let prefix = keys::state_prefix(group);
         file.for_each_record(|pairs| {
             let changes = pairs.pairs.into_iter().map(|(k, v)| ([&prefix[..], &k].concat(), Some(v)));
             self.store.apply(changes.collect())
         })?;
+        failpoints::pass("install-filled");
         let applied = AppliedRecord { last: head.last, membership: head.membership };
         self.store.apply(vec![(keys::applied(group), Some(codec::encode(&applied).into())), (install_key, None)])?;
         self.store.barrier()?;

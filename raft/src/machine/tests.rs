@@ -4,66 +4,18 @@ use super::*;
 use crate::{
     Applied,
     codec::{self, Command},
-    store::{Change, Store, Visit, Writer},
+    store::{MemoryStore, Store, Survivors, Writer, keys},
     types::{LeaderId, Proposal},
 };
 use dialogue::{
     CommitOutcome, CommitTurn, IdempotencyKey, ScoredIntent, SessionId, TimestampMs, TurnRecord,
     limits::IDEMPOTENCY_WINDOW_TURNS,
 };
-use parking_lot::RwLock;
 use std::{
-    collections::BTreeMap,
     path::Path,
-    sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst},
+    sync::atomic::{AtomicBool, Ordering::SeqCst},
 };
 use tempfile::TempDir;
-
-/// A store in memory that can stop, as if the power had failed, after a number of batches.
-#[derive(Default)]
-struct Memory {
-    map: RwLock<BTreeMap<Vec<u8>, Vec<u8>>>,
-    /// Batches until it stops; negative for never.
-    batches_left: AtomicI64,
-}
-
-impl Memory {
-    fn new() -> Arc<Self> {
-        Arc::new(Self { batches_left: AtomicI64::new(-1), ..Self::default() })
-    }
-}
-
-impl Store for Memory {
-    fn get(&self, key: &[u8]) -> io::Result<Option<sled::IVec>> {
-        Ok(self.map.read().get(key).map(|v| v.as_slice().into()))
-    }
-    fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> io::Result<()> {
-        for (key, value) in self.map.read().range(from.to_vec()..to.to_vec()) {
-            if !visit(key, value)? {
-                break;
-            }
-        }
-        Ok(())
-    }
-    fn apply(&self, changes: Vec<Change>) -> io::Result<()> {
-        if self.batches_left.load(SeqCst) == 0 {
-            return Err(io::Error::other("the power is off"));
-        }
-        self.batches_left.fetch_sub(1, SeqCst);
-        let mut map = self.map.write();
-        for (key, value) in changes {
-            match value {
-                Some(value) => drop(map.insert(key, value.to_vec())),
-                None => drop(map.remove(&key)),
-            }
-        }
-        Ok(())
-    }
-    fn barrier(&self) -> io::Result<()> {
-        Ok(())
-    }
-    fn close(&self) {}
-}
 
 /// A state with its writer.
 struct Opened {
@@ -86,7 +38,7 @@ impl Opened {
     }
 }
 
-fn open(folder: &Path, name: &str, store: &Arc<Memory>) -> Opened {
+fn open(folder: &Path, name: &str, store: &Arc<MemoryStore>) -> Opened {
     let folder = folder.join(name);
     std::fs::create_dir_all(&folder).unwrap();
     let (writer, _thread) = Writer::start(store.clone()).unwrap();
@@ -125,14 +77,10 @@ fn entry_at(index: u64) -> Entry {
     entry(index, turn(&format!("s{session}"), seq, &format!("k{seq}")))
 }
 
-fn contents(store: &Memory) -> BTreeMap<Vec<u8>, Vec<u8>> {
-    store.map.read().clone()
-}
-
 #[test]
 fn a_snapshot_is_the_state_at_its_index_while_entries_go_on() {
     let folder = TempDir::new().unwrap();
-    let store = Memory::new();
+    let store = MemoryStore::new(1);
     let state = open(folder.path(), "moving", &store);
     let mut next = 0;
     let mut apply = |count: u64| {
@@ -160,17 +108,17 @@ fn a_snapshot_is_the_state_at_its_index_while_entries_go_on() {
 
     // The same entries up to the snapshot's index, applied in order.
     let last = meta.last_log_id.unwrap().index;
-    let expected = Memory::new();
+    let expected = MemoryStore::new(1);
     let replayed = open(folder.path(), "replayed", &expected);
     replayed.apply((0..=last).map(entry_at).collect()).unwrap();
     replayed.writer.barrier_blocking().unwrap();
 
-    let other = Memory::new();
+    let other = MemoryStore::new(1);
     let installed = open(folder.path(), "installed", &other);
     installed.apply((0..10).map(entry_at).collect()).unwrap();
     installed.install(meta.clone(), file).unwrap();
     assert_eq!(installed.applied(), replayed.applied());
-    assert!(contents(&other) == contents(&expected), "the snapshot at {last} is another state");
+    assert!(other.contents() == expected.contents(), "the snapshot at {last} is another state");
     assert_eq!(installed.current_snapshot().unwrap().0, meta);
 
     // Found again after a restart, and only one is kept.
@@ -182,53 +130,153 @@ fn a_snapshot_is_the_state_at_its_index_while_entries_go_on() {
 #[test]
 fn an_install_that_is_cut_off_anywhere_is_redone_at_the_next_open() {
     let folder = TempDir::new().unwrap();
-    let source = Memory::new();
+    let source = MemoryStore::new(1);
+    let leader = open(folder.path(), "leader", &source);
+    leader.apply((0..1_500).map(entry_at).collect()).unwrap();
+    let (meta, file) = leader.build_snapshot().unwrap();
+
+    let whole = source.contents();
+    let mut runs = 0;
+    for survivors in [Survivors::Synced, Survivors::AllButLast, Survivors::All, Survivors::Seeded] {
+        for cut_off_at in 0.. {
+            let store = MemoryStore::new(cut_off_at);
+            let name = format!("follower-{cut_off_at}-{survivors:?}");
+            let follower = open(folder.path(), &name, &store);
+            follower.apply((0..200).map(entry_at).collect()).unwrap();
+            follower.writer.barrier_blocking().unwrap();
+            let before = store.contents();
+
+            store.stop_at(store.steps() + cut_off_at);
+            let installed = follower.install(meta.clone(), file.clone());
+            drop(follower);
+            let store = store.crash(survivors);
+            let reopened = open(folder.path(), &name, &store);
+            if installed.is_err() && store.contents() == before {
+                assert!(cut_off_at < 4, "the install had begun for good after {cut_off_at} steps");
+                assert_eq!(reopened.applied().0.unwrap().index, 199);
+            } else {
+                assert!(store.contents() == whole, "cut off after {cut_off_at} steps, {survivors:?} survived");
+                assert_eq!(reopened.applied(), leader.applied());
+            }
+            runs += 1;
+            if installed.is_ok() {
+                break;
+            }
+        }
+    }
+    assert!(runs > 30, "the installs took only {runs} steps: nothing was cut in the middle");
+}
+
+#[test]
+fn a_snapshot_that_was_cut_off_goes_on_where_its_whole_records_end() {
+    let folder = TempDir::new().unwrap();
+    let source = MemoryStore::new(1);
     let leader = open(folder.path(), "leader", &source);
     leader.apply((0..3_000).map(entry_at).collect()).unwrap();
     let (meta, file) = leader.build_snapshot().unwrap();
+    let whole = file.read_at(0, usize::MAX).unwrap();
+    let announced = Announced { length: whole.len() as u64, crc: file.foot().unwrap().crc };
+    let send = |incoming: &mut Incoming, to: usize| {
+        let data = &whole[incoming.at() as usize..to];
+        incoming.take(incoming.at(), data, crc32c::crc32c(data))
+    };
+    let incoming_files = || {
+        let names = std::fs::read_dir(folder.path().join("follower")).unwrap().map(|f| f.unwrap().path());
+        names.filter(|p| p.extension().is_some_and(|e| e == "incoming")).collect::<Vec<_>>()
+    };
 
-    let mut cut_off_at = 0;
-    loop {
-        let store = Memory::new();
-        let name = format!("follower-{cut_off_at}");
-        let follower = open(folder.path(), &name, &store);
-        follower.apply((0..500).map(entry_at).collect()).unwrap();
-        follower.writer.barrier_blocking().unwrap();
-        let before = contents(&store);
+    // Cut in the middle of a record: that record comes again, and no other.
+    let store = MemoryStore::new(2);
+    let follower = open(folder.path(), "follower", &store);
+    let mut first = follower.receive(&meta, announced).unwrap();
+    assert_eq!(first.at(), 0);
+    let middle = whole.len() * 2 / 3;
+    send(&mut first, middle).unwrap();
+    assert!(first.take(0, &whole[..9], 0).is_err(), "a wrong chunk");
+    let mut second = follower.receive(&meta, announced).unwrap();
+    let again = middle as u64 - second.at();
+    assert!(again > 0 && again < 400_000 && second.at() > 0, "{again} bytes come again");
+    assert_eq!(send(&mut first, middle + 1).unwrap_err().kind(), io::ErrorKind::Interrupted, "the old stream is over");
 
-        store.batches_left.store(cut_off_at, SeqCst);
-        let installed = follower.install(meta.clone(), file.clone());
-        store.batches_left.store(-1, SeqCst);
-        drop(follower);
-        let reopened = open(folder.path(), &name, &store);
-        if cut_off_at == 0 {
-            assert!(installed.is_err() && contents(&store) == before, "nothing had begun");
-        } else {
-            assert!(contents(&store) == contents(&source), "cut off after {cut_off_at} batches");
-            assert_eq!(reopened.applied(), leader.applied());
-        }
-        if installed.is_ok() {
-            break;
-        }
-        cut_off_at += 1;
-    }
-    assert!(cut_off_at > 5, "the install took only {cut_off_at} batches: nothing was cut in the middle");
+    // A crash of the receiver leaves it; bytes that did not survive, or not as they were, come again.
+    send(&mut second, middle).unwrap();
+    drop(follower);
+    let follower = open(folder.path(), "follower", &store);
+    let path = incoming_files().remove(0);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let flipped = bytes.len() / 2;
+    bytes[flipped] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let mut third = follower.receive(&meta, announced).unwrap();
+    assert!(third.at() <= flipped as u64 && third.at() > 0, "{}", third.at());
+    assert!(third.finish(&meta).is_err(), "it is not whole yet");
+    third = follower.receive(&meta, announced).unwrap();
+    send(&mut third, whole.len()).unwrap();
+    let received = third.finish(&meta).unwrap();
+    follower.install(meta.clone(), received).unwrap();
+    assert!(store.contents() == source.contents() && incoming_files().is_empty());
+
+    // A leftover of another snapshot goes, and one that turns out to be another is not kept.
+    let mut other = follower.receive(&meta, announced).unwrap();
+    send(&mut other, middle).unwrap();
+    let announced_other = Announced { crc: announced.crc ^ 1, ..announced };
+    let mut other = follower.receive(&meta, announced_other).unwrap();
+    assert_eq!((other.at(), incoming_files().len()), (0, 1));
+    send(&mut other, whole.len()).unwrap();
+    assert!(other.finish(&meta).is_err() && incoming_files().is_empty());
+    // And a newer snapshot of its own takes away what was to become an older one.
+    let mut older = follower.receive(&meta, announced).unwrap();
+    send(&mut older, middle).unwrap();
+    follower.apply((3_000..3_010).map(entry_at).collect()).unwrap();
+    follower.build_snapshot().unwrap();
+    assert!(incoming_files().is_empty());
+}
+
+#[test]
+fn a_state_that_is_not_of_its_log_is_found() {
+    let folder = TempDir::new().unwrap();
+    let store = MemoryStore::new(1);
+    let state = open(folder.path(), "state", &store);
+    state.apply((0..10).map(entry_at).collect()).unwrap();
+    state.writer.barrier_blocking().unwrap();
+    let encoded = |e: &Entry| codec::encode(&codec::EntryRecord::from(e));
+    let log = (0..20).map(|i| (keys::entry(GroupId(0), i), Some(encoded(&entry_at(i)).into())));
+    store.apply(log.collect()).unwrap();
+    let id = |term, index| Some(LogId::new(LeaderId { term, node_id: 1 }, index));
+    let check = |purged, last| {
+        let ends = crate::store::LogScan { purged, last, ..Default::default() };
+        state.check_log(&*store, &ends).map_err(|e| e.to_string())
+    };
+    assert_eq!(check(None, id(1, 19)), Ok(()));
+    assert_eq!(check(id(1, 9), id(1, 9)), Ok(()));
+    // A snapshot was installed and the log not purged yet.
+    assert_eq!(check(id(1, 2), id(1, 5)), Ok(()));
+    let damage = check(id(1, 10), id(1, 19)).unwrap_err();
+    let key = "shard-0, log index 9, key shard-0/state/applied";
+    assert_eq!(damage, format!("{key}: T1-N1.9 applied, expected at least T1-N1.10, up to which the log is purged"));
+    let damage = check(id(2, 9), id(2, 12)).unwrap_err();
+    assert_eq!(damage, format!("{key}: T1-N1.9 applied, expected T2-N1.9, as in the log"));
+    let mut other = entry_at(9);
+    other.log_id = id(2, 9).unwrap();
+    store.apply(vec![(keys::entry(GroupId(0), 9), Some(encoded(&other).into()))]).unwrap();
+    let damage = check(None, id(2, 19)).unwrap_err();
+    assert_eq!(damage, format!("{key}: T1-N1.9 applied, expected T2-N1.9, as in the log"));
 }
 
 #[test]
 fn a_damaged_snapshot_is_refused_before_anything_changes() {
     let folder = TempDir::new().unwrap();
-    let source = Memory::new();
+    let source = MemoryStore::new(1);
     let leader = open(folder.path(), "leader", &source);
     leader.apply((0..500).map(entry_at).collect()).unwrap();
     let (meta, file) = leader.build_snapshot().unwrap();
     let whole = file.read_at(0, usize::MAX).unwrap();
 
-    let store = Memory::new();
+    let store = MemoryStore::new(1);
     let follower = open(folder.path(), "follower", &store);
     follower.apply((0..5).map(entry_at).collect()).unwrap();
     follower.writer.barrier_blocking().unwrap();
-    let before = contents(&store);
+    let before = store.contents();
     let damaged = folder.path().join("damaged.snap");
     for cut in [0, 3, whole.len() / 2, whole.len() - 1] {
         std::fs::write(&damaged, &whole[..cut]).unwrap();
@@ -241,13 +289,13 @@ fn a_damaged_snapshot_is_refused_before_anything_changes() {
         assert!(follower.install(meta.clone(), SnapshotFile::open(&damaged).unwrap()).is_err(), "bit at {flip}");
     }
     follower.writer.barrier_blocking().unwrap();
-    assert!(contents(&store) == before && follower.current_snapshot().is_none());
+    assert!(store.contents() == before && follower.current_snapshot().is_none());
 }
 
 #[test]
 fn a_key_is_remembered_for_its_window_and_then_forgotten() {
     let folder = TempDir::new().unwrap();
-    let store = Memory::new();
+    let store = MemoryStore::new(1);
     let state = open(folder.path(), "state", &store);
     let commit = |seq: u64, key: &str| {
         let answer = state.apply(vec![entry(seq, turn("s", seq, key))]).unwrap().remove(0);

@@ -1,12 +1,14 @@
 //! What openraft calls to reach a peer.
 
-use super::{HEADER, Peers, convert};
+use super::{
+    HEADER, Peers,
+    appends::{Appends, taken},
+    convert,
+    lane::Lanes,
+};
 use crate::{
     codec::{self, LogIdRecord, SnapshotHeadRecord},
-    limits::{
-        APPENDS_IN_FLIGHT_MAX, PEER_MESSAGE_BYTES_MAX, PEER_REOPEN_PAUSE_MAX, PEER_REOPEN_PAUSE_MIN,
-        SNAPSHOT_CHUNK_BYTES,
-    },
+    limits::SNAPSHOT_CHUNK_BYTES,
     machine::SnapshotFile,
     proto::{self, peer_client::PeerClient, snapshot_part::Part},
     types::{GroupId, TypeConfig, Vote},
@@ -22,23 +24,13 @@ use openraft::{
         TransferLeaderResponse, VoteRequest, VoteResponse,
     },
 };
-use prost::Message;
-use std::{
-    future::Future,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::SeqCst},
-    },
-    time::Duration,
-};
-use tokio::sync::Semaphore;
+use std::{future::Future, time::Duration};
 use tonic::{Code, Request, Status, metadata::MetadataValue, transport::Channel};
 
 /// Makes clients for one group.
 pub(crate) struct NetworkFactory {
     pub(crate) peers: Peers,
-    pub(crate) cluster: Arc<str>,
-    pub(crate) node: u64,
+    pub(crate) lanes: Lanes,
     pub(crate) group: GroupId,
     /// How long a peer may leave an append unanswered before its stream is given up.
     pub(crate) stall: Duration,
@@ -46,34 +38,26 @@ pub(crate) struct NetworkFactory {
 
 /// A client of one peer for one group.
 pub(crate) struct Network {
-    main: Option<PeerClient<Channel>>,
-    bulk: Option<PeerClient<Channel>>,
+    peers: Peers,
     header: MetadataValue<tonic::metadata::Binary>,
     target: u64,
     stall: Duration,
-    /// Heartbeats are single calls: a stream for each would cost more than it carries.
-    unary: bool,
-    /// How long to wait after the next stream that does not open.
-    pause: Duration,
+    lanes: Lanes,
+    group: GroupId,
+    /// Each heartbeat is a stream of one request.
+    heartbeats: bool,
 }
 
 impl NetworkFactory {
-    fn client(&self, target: u64, unary: bool) -> Network {
-        let client = |channel: Channel| {
-            PeerClient::new(channel)
-                .max_decoding_message_size(PEER_MESSAGE_BYTES_MAX)
-                .max_encoding_message_size(PEER_MESSAGE_BYTES_MAX)
-        };
-        let header =
-            proto::Header { cluster: self.cluster.to_string(), from: self.node, to: target, group: self.group.0 };
+    fn client(&self, target: u64, heartbeats: bool) -> Network {
         Network {
-            main: self.peers.main(target).map(client),
-            bulk: self.peers.bulk(target).map(client),
-            header: MetadataValue::from_bytes(&header.encode_to_vec()),
+            header: self.peers.header(target, self.group),
+            peers: self.peers.clone(),
             target,
             stall: self.stall,
-            unary,
-            pause: PEER_REOPEN_PAUSE_MIN,
+            lanes: self.lanes.clone(),
+            group: self.group,
+            heartbeats,
         }
     }
 }
@@ -100,11 +84,12 @@ impl Network {
     }
 
     fn main(&self) -> Result<PeerClient<Channel>, RPCError<TypeConfig>> {
-        self.main.clone().ok_or_else(|| self.unknown())
+        // Looked up each time: addresses change, and nodes are removed.
+        self.peers.client(self.target).ok_or_else(|| self.unknown())
     }
 
     fn unknown(&self) -> RPCError<TypeConfig> {
-        RPCError::Unreachable(Unreachable::from_string(format!("node {} is no member", self.target)))
+        RPCError::Unreachable(Unreachable::from_string(format!("node {} is not known", self.target)))
     }
 
     fn failed(&self, status: &Status) -> RPCError<TypeConfig> {
@@ -121,65 +106,21 @@ impl Network {
         }
     }
 
-    async fn pipelined<S>(&self, input: S) -> Result<AppendStream<'static>, RPCError<TypeConfig>>
+    /// Sends what openraft wants to append and gives what the peer answers, over the group's lane.
+    fn appends<S>(&self, input: S) -> AppendStream<'static>
     where
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
     {
-        let mut client = self.main()?;
-        let room = Arc::new(Semaphore::new(APPENDS_IN_FLIGHT_MAX));
-        let waiting = Arc::new(AtomicUsize::new(0));
-        let outbound = {
-            let (room, waiting) = (room.clone(), waiting.clone());
-            futures::stream::unfold((input, room), move |(mut input, room)| {
-                let waiting = waiting.clone();
-                async move {
-                    room.acquire().await.ok()?.forget();
-                    let request = input.next().await?;
-                    waiting.fetch_add(1, SeqCst);
-                    Some((convert::append(request), (input, room)))
-                }
-            })
-        };
-        let mut request = Request::new(outbound);
-        request.metadata_mut().insert_bin(HEADER, self.header.clone());
-        let opened = tokio::time::timeout(self.stall, client.append_stream(request)).await;
-        let inbound = opened
-            .map_err(|_| self.failed(&Status::deadline_exceeded("the append stream did not open")))?
-            .map_err(|s| self.failed(&s))?
-            .into_inner();
-
-        let (stall, target) = (self.stall, self.target);
-        let replies = futures::stream::unfold(Some(inbound), move |inbound| {
-            let (room, waiting) = (room.clone(), waiting.clone());
-            async move {
-                let mut inbound = inbound?;
-                let error = |text: String| RPCError::Network(NetworkError::from_string(text));
-                loop {
-                    match tokio::time::timeout(stall, inbound.message()).await {
-                        Ok(Ok(Some(reply))) => {
-                            waiting.fetch_sub(1, SeqCst);
-                            room.add_permits(1);
-                            return Some(match convert::from_stream_reply(reply) {
-                                // A conflict or a higher vote ends the stream, as openraft expects.
-                                Ok(result) => {
-                                    let next = result.is_ok().then_some(inbound);
-                                    (Ok(result), next)
-                                }
-                                Err(status) => (Err(error(format!("node {target}: {}", status.message()))), None),
-                            });
-                        }
-                        Ok(Ok(None)) => return None,
-                        Ok(Err(status)) => {
-                            let text = format!("node {target}: {}: {}", status.code(), status.message());
-                            return Some((Err(RPCError::Unreachable(Unreachable::from_string(text))), None));
-                        }
-                        Err(_) if waiting.load(SeqCst) == 0 => {}
-                        Err(_) => return Some((Err(error(format!("node {target} leaves appends unanswered"))), None)),
-                    }
-                }
-            }
-        });
-        Ok(replies.boxed())
+        let stream = self.lanes.of(self.target, self.group).open(self.group, false);
+        let appends = Appends::new(input, stream, self.stall, self.target);
+        futures::stream::unfold(Some(appends), |appends| async move {
+            let mut appends = appends?;
+            let result = appends.next().await?;
+            // A conflict, a higher vote or an error ends the stream, as openraft expects.
+            let goes_on = matches!(result, Ok(Ok(_)));
+            Some((result, goes_on.then_some(appends)))
+        })
+        .boxed()
     }
 
     async fn send_snapshot(
@@ -188,8 +129,12 @@ impl Network {
         snapshot: SnapshotOf<TypeConfig, SnapshotFile>,
         deadline: Duration,
     ) -> Result<SnapshotResponse<TypeConfig>, RPCError<TypeConfig>> {
-        let mut client = self.bulk.clone().ok_or_else(|| self.unknown())?;
+        let mut client = self.peers.bulk_client(self.target).ok_or_else(|| self.unknown())?;
         let file = snapshot.snapshot;
+        let reader = file.clone();
+        let foot = tokio::task::spawn_blocking(move || reader.foot()).await;
+        let foot = foot.map_err(std::io::Error::other).and_then(|f| f);
+        let crc = foot.map_err(|e| self.failed(&Status::data_loss(e.to_string())))?.crc;
         let meta = SnapshotHeadRecord {
             cluster: String::new(),
             group: 0,
@@ -200,20 +145,33 @@ impl Network {
             ballot: Some(convert::ballot(&vote)),
             meta: codec::encode(&meta).into(),
             length: file.length(),
+            crc,
         };
         let head = proto::SnapshotPart { part: Some(Part::Head(head)) };
-        let chunks = futures::stream::unfold((file, 0), |(file, offset)| async move {
-            let reader = file.clone();
-            let read = tokio::task::spawn_blocking(move || reader.read_at(offset, SNAPSHOT_CHUNK_BYTES)).await;
-            // A file that cannot be read ends the stream early: the receiver finds it too short.
-            let data = read.ok()?.ok().filter(|d| !d.is_empty())?;
-            let (crc, next) = (crc32c::crc32c(&data), offset + data.len() as u64);
-            let chunk = proto::SnapshotChunk { offset, data: data.into(), crc };
-            Some((proto::SnapshotPart { part: Some(Part::Chunk(chunk)) }, (file, next)))
-        });
-        let parts = futures::stream::once(async { head }).chain(chunks);
+        // Where the receiver says that it is to go on; nothing more when it says nothing.
+        let (begin, begins) = tokio::sync::oneshot::channel();
+        let begins = futures::stream::once(begins).filter_map(|at| std::future::ready(at.ok()));
+        let chunks = move |at: u64| {
+            futures::stream::unfold((file.clone(), at), |(file, offset)| async move {
+                let reader = file.clone();
+                let read = tokio::task::spawn_blocking(move || reader.read_at(offset, SNAPSHOT_CHUNK_BYTES)).await;
+                // A file that cannot be read ends the stream early: the receiver finds it too short.
+                let data = read.ok()?.ok().filter(|d| !d.is_empty())?;
+                let (crc, next) = (crc32c::crc32c(&data), offset + data.len() as u64);
+                metrics::counter!("tertulia_snapshot_sent_bytes_total").increment(data.len() as u64);
+                let chunk = proto::SnapshotChunk { offset, data: data.into(), crc };
+                Some((proto::SnapshotPart { part: Some(Part::Chunk(chunk)) }, (file, next)))
+            })
+        };
+        let parts = futures::stream::once(async { head }).chain(begins.flat_map(chunks));
         let request = self.request(parts, deadline);
-        let reply = client.snapshot(request).await.map_err(|s| self.failed(&s))?.into_inner();
+        let mut replies = client.snapshot(request).await.map_err(|s| self.failed(&s))?.into_inner();
+        let mut next = async || {
+            let reply = replies.message().await.map_err(|s| self.failed(&s))?;
+            reply.ok_or_else(|| self.failed(&Status::data_loss("the receiver of a snapshot said no last word")))
+        };
+        let _ = begin.send(next().await?.received);
+        let reply = next().await?;
         Ok(SnapshotResponse::new(convert::from_ballot(reply.ballot).map_err(|s| self.failed(&s))?))
     }
 }
@@ -226,9 +184,12 @@ impl RaftNetworkV2<TypeConfig> for Network {
         rpc: AppendEntriesRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>> {
-        let request = self.request(convert::append(rpc), option.hard_ttl());
-        let reply = self.main()?.append(request).await.map_err(|s| self.failed(&s))?;
-        convert::from_append_reply(reply.into_inner()).map_err(|s| self.failed(&s))
+        let mut stream = self.lanes.of(self.target, self.group).open(self.group, true);
+        stream.send(convert::append(rpc));
+        let answered = tokio::time::timeout(option.hard_ttl(), stream.reply()).await;
+        let answered = answered.map_err(|_| self.failed(&Status::deadline_exceeded("no answer to an append")))?;
+        let reply = answered.and_then(taken).map_err(|s| self.failed(&s))?;
+        convert::from_append_reply(reply).map_err(|s| self.failed(&s))
     }
 
     fn stream_append<'s, S>(
@@ -239,23 +200,11 @@ impl RaftNetworkV2<TypeConfig> for Network {
     where
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
     {
-        if self.unary {
+        if self.heartbeats {
             return stream_append_sequential(self, input, option);
         }
-        async move {
-            let opened = self.pipelined(input).await;
-            match &opened {
-                Ok(_) => self.pause = PEER_REOPEN_PAUSE_MIN,
-                // openraft's own backoff is taken where a stream asks for its next request. One that does not open
-                // asks for none: without this pause a dead peer costs a core.
-                Err(_) => {
-                    tokio::time::sleep(self.pause).await;
-                    self.pause = (self.pause * 2).min(PEER_REOPEN_PAUSE_MAX);
-                }
-            }
-            opened
-        }
-        .boxed()
+        let appends: AppendStream<'s> = self.appends(input);
+        async move { Ok(appends) }.boxed()
     }
 
     async fn vote(

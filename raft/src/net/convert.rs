@@ -15,7 +15,7 @@ pub(super) fn log_id(id: &LogId) -> proto::LogId {
     proto::LogId { term: id.leader_id.term, node: id.leader_id.node_id, index: id.index }
 }
 
-pub(super) fn from_log_id(id: proto::LogId) -> LogId {
+pub(crate) fn from_log_id(id: proto::LogId) -> LogId {
     LogId::new(LeaderId { term: id.term, node_id: id.node }, id.index)
 }
 

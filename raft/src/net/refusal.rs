@@ -30,6 +30,12 @@ pub enum PeerRefusal {
         /// The caller's id.
         found: u64,
     },
+    /// The caller was a member once.
+    #[error("node {found} was removed from this cluster; its id is never used again")]
+    RemovedMember {
+        /// The caller's id.
+        found: u64,
+    },
     /// There is no such group here.
     #[error("there is no group {found} here")]
     UnknownGroup {
@@ -44,10 +50,23 @@ pub enum PeerRefusal {
         /// What is wrong with it.
         reason: String,
     },
+    /// The disk is too full to take entries or a snapshot; the caller backs off and tries again.
+    #[error("the data folder has {free_bytes} bytes free, a follower needs {needed_bytes} besides what comes in")]
+    StorageFull {
+        /// Free bytes.
+        free_bytes: u64,
+        /// Half of `raft.free_disk_bytes_min`.
+        needed_bytes: u64,
+    },
 }
 
 impl From<PeerRefusal> for Status {
     fn from(refusal: PeerRefusal) -> Self {
-        Status::permission_denied(refusal.to_string())
+        match refusal {
+            // The caller must tell this one from the others: it will never be let in again.
+            PeerRefusal::RemovedMember { .. } => Status::failed_precondition(refusal.to_string()),
+            PeerRefusal::StorageFull { .. } => Status::resource_exhausted(refusal.to_string()),
+            _ => Status::permission_denied(refusal.to_string()),
+        }
     }
 }

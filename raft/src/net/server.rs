@@ -1,28 +1,26 @@
 //! What peers call.
 
-use super::{HEADER, PeerRefusal, convert, tls::names_cluster};
+use super::{Gate, HEADER, PeerRefusal, Peers, Standing, convert, lane_server, tls::names_cluster};
 use crate::{
+    ControlState,
     codec::{self, SnapshotHeadRecord},
     limits::PEER_MESSAGE_BYTES_MAX,
-    machine::{GroupState, SnapshotFile},
+    machine::{Announced, GroupState, Incoming, SnapshotFile},
+    node::{Pulses, disk::DiskGuard},
     proto::{
         self,
         peer_server::{Peer, PeerServer},
         snapshot_part::Part,
     },
-    types::{GroupId, LogId, Raft, SnapshotMeta, StoredMembership, TypeConfig},
+    store::LogStore,
+    types::{GroupId, LogId, Raft, SnapshotMeta, StoredMembership, TypeConfig, Vote},
 };
 use futures::{Stream, StreamExt};
-use openraft::alias::SnapshotOf;
+use openraft::{ReadPolicy, alias::SnapshotOf, async_runtime::watch::WatchReceiver, raft::AppendEntriesRequest};
+use parking_lot::RwLock;
 use prost::Message;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs::File,
-    io::{self, Write},
-    path::PathBuf,
-    pin::Pin,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, io, pin::Pin, sync::Arc};
+use tokio::sync::watch;
 use tonic::{Request, Response, Status, Streaming};
 
 /// A group that peers may call.
@@ -30,20 +28,26 @@ use tonic::{Request, Response, Status, Streaming};
 pub(crate) struct Registered {
     pub(crate) raft: Raft,
     pub(crate) state: Arc<GroupState>,
+    pub(crate) log: LogStore,
+    pub(crate) gate: Arc<Gate>,
 }
 
-/// All groups of a node.
-pub(crate) type Groups = Arc<BTreeMap<GroupId, Registered>>;
+/// All groups of a node. A replica that was wiped stands here anew.
+pub(crate) type Groups = Arc<RwLock<BTreeMap<GroupId, Registered>>>;
 
 /// The service for peers.
 #[derive(Clone)]
 pub(crate) struct PeerService {
     pub(crate) cluster: Arc<str>,
     pub(crate) node: u64,
-    pub(crate) members: Arc<BTreeSet<u64>>,
+    pub(crate) peers: Peers,
     pub(crate) groups: Groups,
+    pub(crate) pulses: Arc<Pulses>,
+    pub(crate) control: watch::Receiver<Arc<ControlState>>,
     /// Whether callers must show a certificate.
     pub(crate) tls: bool,
+    /// Says when the disk is too full.
+    pub(crate) disk: Arc<DiskGuard>,
 }
 
 impl PeerService {
@@ -55,33 +59,69 @@ impl PeerService {
 
     /// The group that a call is for, if the call is for us.
     fn admit<T>(&self, request: &Request<T>) -> Result<Registered, Status> {
-        self.check(request).map_err(|refusal| {
-            tracing::error!(from = ?request.remote_addr(), reason = %refusal, "a peer's call was refused");
-            metrics::counter!("tertulia_peer_refusals_total").increment(1);
-            Status::from(refusal)
-        })
+        let group = refuse(request, self.check_group(request))?;
+        if group.gate.is_closed() {
+            return Err(Status::unavailable("the replica is leaving its group"));
+        }
+        Ok(group)
     }
 
-    fn check<T>(&self, request: &Request<T>) -> Result<Registered, PeerRefusal> {
-        if self.tls {
-            let certificate = |reason| PeerRefusal::Certificate { expected: self.cluster.to_string(), reason };
-            let certs = request.peer_certs().ok_or_else(|| certificate("it shows none".into()))?;
-            let cert = certs.first().ok_or_else(|| certificate("it shows none".into()))?;
-            names_cluster(cert, &self.cluster).map_err(certificate)?;
+    /// The group that a vote is asked for, if its replica may vote.
+    fn admit_vote<T>(&self, request: &Request<T>) -> Result<Registered, Status> {
+        let group = self.admit(request)?;
+        if !group.gate.may_vote(group.log.ends().last) {
+            return Err(Status::failed_precondition("the replica was wiped and has not come back: it grants no votes"));
         }
-        let header = request.metadata().get_bin(HEADER).and_then(|v| v.to_bytes().ok());
-        let header = header.and_then(|b| proto::Header::decode(b).ok()).ok_or(PeerRefusal::NoHeader)?;
-        if *header.cluster != *self.cluster {
-            return Err(PeerRefusal::OtherCluster { found: header.cluster, expected: self.cluster.to_string() });
-        }
-        if header.to != self.node {
+        Ok(group)
+    }
+
+    fn check_group<T>(&self, request: &Request<T>) -> Result<Registered, PeerRefusal> {
+        let header = self.check(request, false)?;
+        self.groups.read().get(&GroupId(header.group)).cloned().ok_or(PeerRefusal::UnknownGroup { found: header.group })
+    }
+
+    /// Who calls, if it is a node of this cluster and means this node; to mean no node in particular may be enough.
+    fn check<T>(&self, request: &Request<T>, to_anyone: bool) -> Result<proto::Header, PeerRefusal> {
+        let header = check_cluster(request, &self.cluster, self.tls)?;
+        if header.to != self.node && !(to_anyone && header.to == 0) {
             return Err(PeerRefusal::OtherNode { found: header.to, expected: self.node });
         }
-        if !self.members.contains(&header.from) {
-            return Err(PeerRefusal::UnknownMember { found: header.from });
+        match self.peers.standing(header.from) {
+            Standing::Member => Ok(header),
+            Standing::Removed => Err(PeerRefusal::RemovedMember { found: header.from }),
+            Standing::Unknown => Err(PeerRefusal::UnknownMember { found: header.from }),
         }
-        self.groups.get(&GroupId(header.group)).cloned().ok_or(PeerRefusal::UnknownGroup { found: header.group })
     }
+}
+
+/// The header of a call, if it comes from this cluster: by its certificate, where there are any, and by its own word.
+pub(crate) fn check_cluster<T>(request: &Request<T>, cluster: &str, tls: bool) -> Result<proto::Header, PeerRefusal> {
+    if tls {
+        let certificate = |reason| PeerRefusal::Certificate { expected: cluster.to_owned(), reason };
+        let certs = request.peer_certs().ok_or_else(|| certificate("it shows none".into()))?;
+        let cert = certs.first().ok_or_else(|| certificate("it shows none".into()))?;
+        names_cluster(cert, cluster).map_err(certificate)?;
+    }
+    let header = request.metadata().get_bin(HEADER).and_then(|v| v.to_bytes().ok());
+    let header = header.and_then(|b| proto::Header::decode(b).ok()).ok_or(PeerRefusal::NoHeader)?;
+    if header.cluster != cluster {
+        return Err(PeerRefusal::OtherCluster { found: header.cluster, expected: cluster.to_owned() });
+    }
+    Ok(header)
+}
+
+/// Logs a refusal and turns it into an answer.
+pub(crate) fn refuse<T, V>(request: &Request<T>, checked: Result<V, PeerRefusal>) -> Result<V, Status> {
+    checked.map_err(|refusal| {
+        tracing::error!(from = ?request.remote_addr(), reason = %refusal, "a peer's call was refused");
+        metrics::counter!("tertulia_peer_refusals_total").increment(1);
+        Status::from(refusal)
+    })
+}
+
+/// A full disk takes no entries; heartbeats, which carry none, are answered.
+pub(super) fn full(disk: &DiskGuard, append: &AppendEntriesRequest<TypeConfig>) -> Option<PeerRefusal> {
+    if append.entries.is_empty() { None } else { disk.follower_refusal(0) }
 }
 
 fn fatal(error: impl std::fmt::Display) -> Status {
@@ -90,48 +130,25 @@ fn fatal(error: impl std::fmt::Display) -> Status {
 
 #[tonic::async_trait]
 impl Peer for PeerService {
-    type AppendStreamStream = Pin<Box<dyn Stream<Item = Result<proto::AppendReply, Status>> + Send>>;
+    type SnapshotStream = Pin<Box<dyn Stream<Item = Result<proto::SnapshotReply, Status>> + Send>>;
+    type LaneStream = Pin<Box<dyn Stream<Item = Result<proto::LaneReplies, Status>> + Send>>;
 
-    async fn append(&self, request: Request<proto::AppendRequest>) -> Result<Response<proto::AppendReply>, Status> {
-        let group = self.admit(&request)?;
-        let reply = group.raft.append_entries(convert::from_append(request.into_inner())?).await.map_err(fatal)?;
-        Ok(Response::new(convert::append_reply(reply)))
-    }
-
-    async fn append_stream(
+    async fn lane(
         &self,
-        request: Request<Streaming<proto::AppendRequest>>,
-    ) -> Result<Response<Self::AppendStreamStream>, Status> {
-        let group = self.admit(&request)?;
-        // A message that cannot be read ends the stream; the leader opens another and sends it again.
-        let input = futures::stream::unfold(request.into_inner(), |mut inbound| async move {
-            let message = match inbound.message().await {
-                Ok(message) => message?,
-                Err(status) => {
-                    tracing::debug!(%status, "an append stream ended");
-                    return None;
-                }
-            };
-            match convert::from_append(message) {
-                Ok(append) => Some((append, inbound)),
-                Err(status) => {
-                    tracing::warn!(%status, "a peer sent an append that cannot be read");
-                    None
-                }
-            }
-        });
-        let replies = group.raft.stream_append(input).map(|r| r.map(|r| convert::stream_reply(&r)).map_err(fatal));
-        Ok(Response::new(replies.boxed()))
+        request: Request<Streaming<proto::LaneRequests>>,
+    ) -> Result<Response<Self::LaneStream>, Status> {
+        refuse(&request, self.check(&request, false))?;
+        Ok(Response::new(Box::pin(lane_server::serve(self.groups.clone(), self.disk.clone(), request.into_inner()))))
     }
 
     async fn vote(&self, request: Request<proto::VoteRequest>) -> Result<Response<proto::VoteReply>, Status> {
-        let group = self.admit(&request)?;
+        let group = self.admit_vote(&request)?;
         let reply = group.raft.vote(convert::from_vote(request.into_inner())?).await.map_err(fatal)?;
         Ok(Response::new(convert::vote_reply(&reply)))
     }
 
     async fn pre_vote(&self, request: Request<proto::VoteRequest>) -> Result<Response<proto::VoteReply>, Status> {
-        let group = self.admit(&request)?;
+        let group = self.admit_vote(&request)?;
         let reply = group.raft.pre_vote(convert::from_vote(request.into_inner())?).await.map_err(fatal)?;
         Ok(Response::new(convert::vote_reply(&reply)))
     }
@@ -149,7 +166,7 @@ impl Peer for PeerService {
     async fn snapshot(
         &self,
         request: Request<Streaming<proto::SnapshotPart>>,
-    ) -> Result<Response<proto::SnapshotReply>, Status> {
+    ) -> Result<Response<Self::SnapshotStream>, Status> {
         let group = self.admit(&request)?;
         let mut parts = request.into_inner();
         let Some(Part::Head(head)) = parts.message().await?.and_then(|p| p.part) else {
@@ -161,69 +178,96 @@ impl Peer for PeerService {
             last_log_id: meta.last.map(LogId::from),
             last_membership: StoredMembership::try_from(meta.membership).map_err(fatal)?,
         };
-        let mut incoming = Incoming::create(&group.state, head.length)?;
-        while let Some(part) = parts.message().await? {
-            let Some(Part::Chunk(chunk)) = part.part else {
-                return Err(Status::invalid_argument("a snapshot with two heads"));
-            };
-            incoming = tokio::task::spawn_blocking(move || incoming.take(&chunk)).await.map_err(fatal)??;
+        let announced = Announced { length: head.length, crc: head.crc };
+        let (state, of) = (group.state.clone(), meta.clone());
+        let incoming = blocking(move || state.receive(&of, announced)).await?;
+        let received = incoming.at();
+        if let Some(full) = self.disk.follower_refusal(head.length.saturating_sub(received)) {
+            return Err(full.into());
         }
-        let state = group.state.clone();
-        let expected = meta.clone();
-        let snapshot =
-            tokio::task::spawn_blocking(move || incoming.finish(&state, &expected)).await.map_err(fatal)??;
-        tracing::info!(group = %group.state.group(), last = ?meta.last_log_id, "a snapshot was received");
-        let snapshot = SnapshotOf::<TypeConfig, SnapshotFile> { meta, snapshot };
-        let reply = group.raft.install_full_snapshot(vote, snapshot).await.map_err(fatal)?;
-        Ok(Response::new(proto::SnapshotReply { ballot: Some(convert::ballot(&reply.vote)) }))
+        if received > 0 {
+            let length = head.length;
+            tracing::info!(group = %group.state.group(), received, length, "a snapshot goes on where it was cut off");
+        }
+        let first = proto::SnapshotReply { ballot: None, received };
+        let last = take_snapshot(group, parts, incoming, vote, meta);
+        let replies = futures::stream::once(std::future::ready(Ok(first))).chain(futures::stream::once(last));
+        Ok(Response::new(replies.boxed()))
+    }
+
+    async fn pulse(
+        &self,
+        request: Request<Streaming<proto::PulseMessage>>,
+    ) -> Result<Response<proto::PulseReply>, Status> {
+        let from = refuse(&request, self.check(&request, false))?.from;
+        let mut messages = request.into_inner();
+        while let Some(message) = messages.message().await? {
+            if self.peers.standing(from) != Standing::Member {
+                return Err(PeerRefusal::RemovedMember { found: from }.into());
+            }
+            self.pulses.hear(from, &message);
+        }
+        Ok(Response::new(proto::PulseReply {}))
+    }
+
+    async fn exclusion(
+        &self,
+        request: Request<proto::ExclusionRequest>,
+    ) -> Result<Response<proto::ExclusionReply>, Status> {
+        let from = refuse(&request, self.check(&request, false))?.from;
+        let group = self.admit(&request)?;
+        // Only who leads for sure knows whom the group has left behind.
+        group.raft.ensure_linearizable(ReadPolicy::ReadIndex).await.map_err(fatal)?;
+        let metrics = group.raft.metrics().borrow_watched().clone();
+        let membership = &metrics.membership_config;
+        let committed = *membership == metrics.committed_membership_config;
+        let one = membership.membership().get_joint_config().len() == 1;
+        let without = membership.membership().get_node(&from).is_none();
+        let at = membership.log_id().as_ref().filter(|_| committed && one && without).map(convert::log_id);
+        Ok(Response::new(proto::ExclusionReply { at }))
+    }
+
+    async fn control(&self, request: Request<proto::ControlRequest>) -> Result<Response<proto::ControlReply>, Status> {
+        refuse(&request, self.check(&request, true))?;
+        let state = self.control.borrow().clone();
+        if !state.is_founded() {
+            return Err(Status::unavailable("the cluster is not founded yet"));
+        }
+        Ok(Response::new(proto::ControlReply { state: codec::encode(&*state).into() }))
     }
 }
 
-/// A snapshot on its way in: removed unless it becomes whole.
-struct Incoming {
-    file: File,
-    path: PathBuf,
-    at: u64,
-    length: u64,
-    whole: bool,
+/// Takes the chunks of a snapshot and installs it.
+async fn take_snapshot(
+    group: Registered,
+    mut parts: Streaming<proto::SnapshotPart>,
+    mut incoming: Incoming,
+    vote: Vote,
+    meta: SnapshotMeta,
+) -> Result<proto::SnapshotReply, Status> {
+    while let Some(part) = parts.message().await? {
+        let Some(Part::Chunk(chunk)) = part.part else {
+            return Err(Status::invalid_argument("a snapshot with two heads"));
+        };
+        incoming = blocking(move || {
+            incoming.take(chunk.offset, &chunk.data, chunk.crc)?;
+            Ok(incoming)
+        })
+        .await?;
+    }
+    let expected = meta.clone();
+    let snapshot = blocking(move || incoming.finish(&expected)).await?;
+    tracing::info!(group = %group.state.group(), last = ?meta.last_log_id, "a snapshot was received");
+    let snapshot = SnapshotOf::<TypeConfig, SnapshotFile> { meta, snapshot };
+    let reply = group.raft.install_full_snapshot(vote, snapshot).await.map_err(fatal)?;
+    Ok(proto::SnapshotReply { ballot: Some(convert::ballot(&reply.vote)), received: 0 })
 }
 
-fn disk(error: io::Error) -> Status {
-    Status::resource_exhausted(format!("the snapshot cannot be written: {error}"))
-}
-
-impl Incoming {
-    fn create(state: &GroupState, length: u64) -> Result<Self, Status> {
-        let (file, path) = state.incoming_snapshot().map_err(disk)?;
-        Ok(Self { file, path, at: 0, length, whole: false })
-    }
-
-    fn take(mut self, chunk: &proto::SnapshotChunk) -> Result<Self, Status> {
-        let crc = crc32c::crc32c(&chunk.data);
-        if chunk.offset != self.at || crc != chunk.crc || self.at + chunk.data.len() as u64 > self.length {
-            let found = format!("a chunk of {} bytes at {} where {} is next", chunk.data.len(), chunk.offset, self.at);
-            return Err(Status::data_loss(format!("{found}; checksum {crc:08x}, stated {:08x}", chunk.crc)));
-        }
-        self.file.write_all(&chunk.data).map_err(disk)?;
-        self.at += chunk.data.len() as u64;
-        Ok(self)
-    }
-
-    fn finish(mut self, state: &GroupState, meta: &SnapshotMeta) -> Result<SnapshotFile, Status> {
-        if self.at != self.length {
-            return Err(Status::data_loss(format!("the snapshot ended after {} of {} bytes", self.at, self.length)));
-        }
-        self.file.sync_all().map_err(disk)?;
-        let file = state.check_snapshot(&self.path, meta).map_err(|e| Status::data_loss(e.to_string()))?;
-        self.whole = true;
-        Ok(file)
-    }
-}
-
-impl Drop for Incoming {
-    fn drop(&mut self) {
-        if !self.whole {
-            let _ = std::fs::remove_file(&self.path);
-        }
-    }
+/// File work of a snapshot, where waiting is allowed.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T, Status> {
+    tokio::task::spawn_blocking(work).await.map_err(fatal)?.map_err(|e| match e.kind() {
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Status::data_loss(e.to_string()),
+        io::ErrorKind::Interrupted => Status::aborted(e.to_string()),
+        _ => Status::resource_exhausted(format!("the snapshot cannot be written: {e}")),
+    })
 }

@@ -1,6 +1,6 @@
 //! Leadership goes back to where it belongs: a zone that was away gets its share of the shards again.
 
-use super::{GroupStatus, Node, bootstrap::preferred};
+use super::{GroupStatus, Node};
 use crate::types::GroupId;
 use std::{
     collections::BTreeMap,
@@ -26,9 +26,9 @@ pub(super) async fn run(node: Weak<Node>) {
         every.tick().await;
         let Some(node) = node.upgrade().filter(|n| !n.is_stopping()) else { return };
         let mut move_one = None;
-        for group in node.groups.values() {
-            let to = preferred(&node.config, group.id);
-            let well = group.leads() && to != node.config.node && is_well(&node, group.id, to);
+        for group in node.all_groups() {
+            let Some(to) = node.preferred(group.id) else { continue };
+            let well = group.leads() && to != node.id && is_well(&node, group.id, to);
             if !well {
                 well_since.remove(&group.id);
             } else if well_since.entry(group.id).or_insert_with(Instant::now).elapsed() >= WELL_FOR {
@@ -45,9 +45,19 @@ pub(super) async fn run(node: Weak<Node>) {
     }
 }
 
+impl Node {
+    /// Who should lead a shard while all its voters are well. The control group may be led by anyone.
+    pub(super) fn preferred(&self, group: GroupId) -> Option<u64> {
+        self.view().placed(group.shard()?.0).map(|p| p.leader)
+    }
+}
+
 fn is_well(node: &Node, group: GroupId, member: u64) -> bool {
-    let status = GroupStatus::new(None, &node.group(group).metrics());
-    status.followers.iter().any(|f| {
-        f.node == member && f.entries <= LAG_ENTRIES_MAX && f.heard_ms_ago.is_some_and(|ms| ms <= HEARD_MS_MAX)
-    })
+    let metrics = node.group(group).metrics();
+    let votes = metrics.membership_config.membership().voter_ids().any(|v| v == member);
+    let status = GroupStatus::new(None, &metrics);
+    votes
+        && status.followers.iter().any(|f| {
+            f.node == member && f.entries <= LAG_ENTRIES_MAX && f.heard_ms_ago.is_some_and(|ms| ms <= HEARD_MS_MAX)
+        })
 }

@@ -1,5 +1,6 @@
 //! The disk quota: writes are refused while there is still room to stop in good order.
 
+use crate::net::PeerRefusal;
 use std::{
     io,
     path::Path,
@@ -7,13 +8,13 @@ use std::{
 };
 
 /// Free space of the data folder as last seen, and the least that writes need.
-pub(super) struct DiskGuard {
+pub(crate) struct DiskGuard {
     free_bytes: AtomicU64,
     free_bytes_min: AtomicU64,
 }
 
 impl DiskGuard {
-    pub(super) fn new(free_bytes_min: u64) -> Self {
+    pub(crate) fn new(free_bytes_min: u64) -> Self {
         Self { free_bytes: AtomicU64::new(u64::MAX), free_bytes_min: AtomicU64::new(free_bytes_min) }
     }
 
@@ -41,8 +42,16 @@ impl DiskGuard {
         self.free_bytes.load(Relaxed)
     }
 
-    pub(super) fn set_min(&self, free_bytes_min: u64) {
+    pub(crate) fn set_min(&self, free_bytes_min: u64) {
         self.free_bytes_min.store(free_bytes_min, Relaxed);
+    }
+
+    /// Says what is wrong, if a follower must not take so many bytes from its leader: it holds out longer than those who
+    /// propose, because the cluster lives on what followers take.
+    pub(crate) fn follower_refusal(&self, bytes: u64) -> Option<PeerRefusal> {
+        let (free_bytes, needed_bytes) = (self.free_bytes(), self.free_bytes_min.load(Relaxed) / 2);
+        let full = free_bytes.saturating_sub(bytes) < needed_bytes;
+        full.then_some(PeerRefusal::StorageFull { free_bytes, needed_bytes })
     }
 
     /// Says what is wrong, if a write must be refused.
@@ -62,8 +71,13 @@ mod tests {
         assert_eq!(guard.refusal(), None, "nothing was seen yet");
         guard.saw(999);
         assert_eq!(guard.refusal().as_deref(), Some("999 bytes are free, raft.free_disk_bytes_min is 1000"));
+        assert_eq!(guard.follower_refusal(499), None, "a follower holds out longer");
+        assert!(guard.follower_refusal(500).is_some(), "but not with what comes in");
+        guard.saw(499);
+        let full = PeerRefusal::StorageFull { free_bytes: 499, needed_bytes: 500 };
+        assert_eq!(guard.follower_refusal(0), Some(full));
         guard.saw(1000);
-        assert_eq!(guard.refusal(), None);
+        assert_eq!((guard.refusal(), guard.follower_refusal(0)), (None, None));
         guard.look(Path::new("/")).unwrap();
         assert!(guard.free_bytes() != 1000 && guard.free_bytes() > 0);
     }

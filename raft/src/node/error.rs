@@ -43,14 +43,39 @@ pub enum StartError {
         /// What the configuration says.
         configured: String,
     },
+    /// The cluster was founded with another number of shards.
+    #[error("shards: found {configured}, but the cluster was founded with {recorded}")]
+    OtherShards {
+        /// What the configuration says.
+        configured: u32,
+        /// What the control log says.
+        recorded: u32,
+    },
+    /// The node was removed from its cluster.
+    #[error(
+        "node {node} was removed from the cluster, and its id is never used again: `tertulia cluster add` gives another, for an empty data folder"
+    )]
+    Removed {
+        /// The node.
+        node: u64,
+    },
     /// A log, a state or a snapshot in the folder is damaged.
-    #[error("{}: {source}; let the node rejoin with an empty folder and a new node id", path.display())]
+    #[error(
+        "{}: {source}; `tertulia node rejoin --config FILE` moves the data aside and re-enters under a new node id",
+        path.display()
+    )]
     Damaged {
         /// The folder.
         path: PathBuf,
         /// What was found.
         #[source]
         source: Damage,
+    },
+    /// A rejoin was cut off: data of the old id may still be in the folder.
+    #[error("{}: a rejoin was cut off; `tertulia node rejoin --config FILE` ends it", path.display())]
+    UnfinishedRejoin {
+        /// The folder.
+        path: PathBuf,
     },
     /// A folder or file in the data folder cannot be read or written.
     #[error("data_dir: {}: {source}", path.display())]

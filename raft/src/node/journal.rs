@@ -37,11 +37,11 @@ impl Journal for Node {
     }
 
     fn owner(&self, shard: ShardId) -> Owner {
-        self.groups.get(&shard.into()).map_or(Owner::Unknown, |g| g.owner())
+        self.find(shard.into()).map_or(Owner::Unknown, |g| g.owner())
     }
 
     fn owner_changed(&self, shard: ShardId, from: Owner) -> BoxFuture<'_, Owner> {
-        let group = self.group(shard.into()).clone();
+        let group = self.group(shard.into());
         Box::pin(async move {
             let mut owner = group.owner.subscribe();
             let changed = owner.wait_for(|now| *now != from).await.map(|now| *now);
@@ -52,7 +52,7 @@ impl Journal for Node {
     fn load(&self, session: SessionId) -> BoxFuture<'_, Result<SessionSnapshot, JournalError>> {
         Box::pin(async move {
             let group = self.shard_group(&session);
-            self.ensure_linearizable(group).await?;
+            self.ensure_linearizable(&group).await?;
             let state = group.state.clone();
             blocking(move || state.load(&session)).await
         })
@@ -79,7 +79,10 @@ impl Journal for Node {
         Box::pin(async move {
             let group = self.shard_group(&session);
             if consistency == Consistency::Linearizable {
-                self.ensure_linearizable(group).await?;
+                self.ensure_linearizable(&group).await?;
+            } else if !group.holds(self.id) {
+                // There is nothing here that could be a little stale.
+                return Err(self.elsewhere(&group));
             }
             let state = group.state.clone();
             blocking(move || state.turns(&session, after_seq, limit.min(TURNS_READ_MAX))).await
@@ -98,7 +101,7 @@ impl Journal for Node {
 }
 
 impl Node {
-    fn shard_group(&self, session: &SessionId) -> &Arc<Group> {
+    fn shard_group(&self, session: &SessionId) -> Arc<Group> {
         self.group(self.shard_of(session).into())
     }
 
@@ -111,7 +114,7 @@ impl Node {
 
     async fn propose(&self, group: GroupId, command: &Command) -> Result<Applied, JournalError> {
         let group = self.group(group);
-        self.admit(group)?;
+        self.admit(&group)?;
         let bytes = codec::encode(command);
         if bytes.len() > COMMIT_BYTES_MAX {
             return Err(JournalError::TooLarge { bytes: bytes.len(), limit: COMMIT_BYTES_MAX });
@@ -121,35 +124,30 @@ impl Node {
         metrics::counter!("tertulia_proposals_total").increment(1);
 
         let start = Instant::now();
-        let raft = group.raft.clone();
-        // A task of its own: the proposal keeps its permit until its outcome is known, even if nobody waits any more.
-        let write = tokio::spawn(async move {
-            let written = raft.client_write(Proposal(bytes.into())).await;
-            drop(permit);
-            written
-        });
+        let outcome = group.proposer.propose(Proposal(bytes.into()), permit);
         let wait = Duration::from_millis(self.config.raft.commit_timeout_ms);
         let unknown = || JournalError::OutcomeUnknown { waited_ms: start.elapsed().as_millis() as u64 };
-        let written = match tokio::time::timeout(wait, write).await {
-            Ok(Ok(written)) => written,
-            Ok(Err(_)) | Err(_) => return Err(unknown()),
-        };
+        let Ok(Ok(written)) = tokio::time::timeout(wait, outcome).await else { return Err(unknown()) };
         metrics::histogram!("tertulia_commit_seconds").record(start.elapsed().as_secs_f64());
-        written.map(|w| w.data).map_err(|e| match e {
-            RaftError::APIError(ClientWriteError::ForwardToLeader(to)) => self.not_leader(group, to),
+        match written {
+            Ok(Ok(applied)) => Ok(applied),
+            Ok(Err(ClientWriteError::ForwardToLeader(to))) => Err(self.not_leader(&group, to)),
             // Another leader's log replaced the entry, or may still commit it.
-            RaftError::APIError(ClientWriteError::LogEntryDiscarded(_)) => unknown(),
-            RaftError::APIError(e) => JournalError::Store { detail: e.to_string() },
+            Ok(Err(ClientWriteError::LogEntryDiscarded(_))) => Err(unknown()),
+            Ok(Err(e)) => Err(JournalError::Store { detail: e.to_string() }),
             // The entry may have reached others before this node stopped.
-            RaftError::Fatal(_) if self.is_stopping() => unknown(),
-            RaftError::Fatal(e) => self.failed(&e),
-        })
+            Err(_) if self.is_stopping() => Err(unknown()),
+            Err(e) => Err(self.failed(&e)),
+        }
     }
 
     /// Refuses what cannot be written before the log is touched.
     fn admit(&self, group: &Group) -> Result<(), JournalError> {
         if self.is_stopping() {
             return Err(JournalError::ShuttingDown);
+        }
+        if let Some(detail) = self.fault.get() {
+            return Err(JournalError::Store { detail: detail.clone() });
         }
         if let Some(detail) = self.writer.failure() {
             return Err(JournalError::Store { detail: detail.to_owned() });
@@ -159,12 +157,16 @@ impl Node {
         {
             return Err(JournalError::NotLeader { shard, leader: Some(leader) });
         }
+        // The control group's few entries fit into what is kept free, and shards cannot move off a full node without.
+        if group.id == GroupId::CONTROL {
+            return Ok(());
+        }
         self.disk.refusal().map_or(Ok(()), |detail| Err(JournalError::StorageFull { detail }))
     }
 
     /// Returns when this node leads the group for sure and has applied all that was acknowledged before the call:
     /// by its lease, and by asking a majority where the lease has run out.
-    async fn ensure_linearizable(&self, group: &Arc<Group>) -> Result<(), JournalError> {
+    pub(super) async fn ensure_linearizable(&self, group: &Arc<Group>) -> Result<(), JournalError> {
         if self.is_stopping() {
             return Err(JournalError::ShuttingDown);
         }
@@ -178,7 +180,7 @@ impl Node {
                 Ok(Err(RaftError::Fatal(e))) => return Err(self.failed(&e)),
                 // Without a leader in it, it says that the lease has run out.
                 Ok(Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(to))))
-                    if last || to.leader_id.is_some_and(|l| l != self.config.node) =>
+                    if last || to.leader_id.is_some_and(|l| l != self.id) =>
                 {
                     return Err(self.not_leader(group, to));
                 }
@@ -192,8 +194,20 @@ impl Node {
     }
 
     fn not_leader(&self, group: &Group, to: ForwardToLeader<TypeConfig>) -> JournalError {
-        let leader = to.leader_id.filter(|l| *l != self.config.node).map(NodeId);
+        if !group.holds(self.id) {
+            return self.elsewhere(group);
+        }
+        let leader = to.leader_id.filter(|l| *l != self.id).map(NodeId);
         // The control group has no shard id; nothing but this crate proposes to it.
+        JournalError::NotLeader { shard: ShardId(group.id.0), leader }
+    }
+
+    /// This node does not hold the shard; the pulse may know who does.
+    fn elsewhere(&self, group: &Group) -> JournalError {
+        let leader = match group.owner() {
+            Owner::Remote(leader) => Some(leader),
+            Owner::Local | Owner::Unknown => None,
+        };
         JournalError::NotLeader { shard: ShardId(group.id.0), leader }
     }
 

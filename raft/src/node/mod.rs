@@ -2,22 +2,35 @@
 
 mod balance;
 mod bootstrap;
-mod disk;
+pub(crate) mod disk;
 mod error;
 mod group;
-mod identity;
+pub(crate) mod identity;
+mod join;
 mod journal;
 mod options;
+mod proposer;
+mod pulse;
+mod reconcile;
+mod rejoin;
+mod replica;
+mod retire;
 mod shutdown;
+mod snapshots;
 mod start;
 mod status;
+mod steps;
+mod upkeep;
+mod view;
 
 pub use error::StartError;
+pub(crate) use pulse::Pulses;
+pub use rejoin::{RejoinError, Rejoined, rejoin};
 pub use status::{FollowerLag, GroupStatus, NodeStatus, Role};
 
 use crate::{
     ControlCommand, ControlOutcome, ControlState,
-    net::Peers,
+    net::{Certificates, Groups, Peers},
     store::{Store, Writer, WriterCounts},
     types::GroupId,
 };
@@ -25,26 +38,47 @@ use cluster_config::NodeConfig;
 use dialogue::{NodeId, ports::JournalError};
 use disk::DiskGuard;
 use group::Group;
-use parking_lot::Mutex;
-use std::{collections::BTreeMap, fs::File, sync::Arc, time::Instant};
+use parking_lot::{Mutex, RwLock};
+use pulse::{Beat, Leads};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 use tokio::{
-    sync::{Semaphore, watch},
+    sync::{Notify, Semaphore, watch},
     task::JoinHandle,
 };
 use tonic::service::Routes;
 
-/// One node of the cluster: replicates all shards and the control group.
+/// One node of the cluster: replicates the shards that are placed on it, and the control group.
 ///
 /// Outside this crate it is a [`Journal`](dialogue::ports::Journal). Its tasks run on the runtime that
 /// [`start`](Node::start) was called on, until [`shutdown`](Node::shutdown).
 pub struct Node {
     config: NodeConfig,
-    groups: BTreeMap<GroupId, Arc<Group>>,
+    /// The configured id, unless the node has rejoined under another.
+    id: u64,
+    /// A replica of every group; one that is not placed here is empty and costs next to nothing.
+    groups: RwLock<BTreeMap<GroupId, Arc<Group>>>,
+    /// The same for the peers.
+    registered: Groups,
+    shared: replica::Shared,
+    /// The control state as it is known here.
+    view: watch::Sender<Arc<ControlState>>,
+    pulses: Arc<Pulses>,
+    beat: Beat,
+    /// Told when this node gains or loses a leadership.
+    leads_changed: Arc<Notify>,
+    /// Why this node cannot be one of the cluster, if so.
+    fault: OnceLock<String>,
     peers: Peers,
+    certificates: Option<Certificates>,
     store: Arc<dyn Store>,
     writer: Writer,
     writer_thread: Mutex<Option<std::thread::JoinHandle<()>>>,
-    disk: DiskGuard,
+    disk: Arc<DiskGuard>,
     /// One permit for each proposal until its outcome is known.
     proposals: Arc<Semaphore>,
     stopping: watch::Sender<bool>,
@@ -65,7 +99,7 @@ impl Node {
 
     /// Its id.
     pub fn id(&self) -> NodeId {
-        NodeId(self.config.node)
+        NodeId(self.id)
     }
 
     /// Number of shards.
@@ -75,7 +109,8 @@ impl Node {
 
     /// Does every group know a leader, and has this node applied what its logs held when it started?
     pub fn is_ready(&self) -> bool {
-        !self.is_stopping() && self.writer.failure().is_none() && self.groups.values().all(|g| g.is_ready())
+        let well = !self.is_stopping() && self.fault.get().is_none() && self.writer.failure().is_none();
+        well && self.groups.read().values().all(|g| g.is_ready(self.id))
     }
 
     /// Is the node on its way down?
@@ -85,11 +120,12 @@ impl Node {
 
     /// Roles, terms, indexes and lags, as of now.
     pub fn status(&self) -> NodeStatus {
-        let mut groups = self.groups.values().map(|g| GroupStatus::new(g.id.shard().map(|s| s.0), &g.metrics()));
+        let groups = self.all_groups();
+        let mut groups = groups.iter().map(|g| GroupStatus::new(g.id.shard().map(|s| s.0), &g.metrics()));
         let shards = groups.by_ref().take(self.config.shards as usize).collect();
         NodeStatus {
             cluster: self.config.cluster.clone(),
-            node: self.config.node,
+            node: self.id,
             zone: self.config.zone.clone(),
             ready: self.is_ready(),
             uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -103,6 +139,11 @@ impl Node {
     /// Barriers (`fdatasync` of the database) since the start.
     pub fn barriers(&self) -> u64 {
         self.writer.counts().barriers
+    }
+
+    /// How often changed certificates were taken over since the start.
+    pub fn certificate_reloads(&self) -> u64 {
+        self.certificates.as_ref().map_or(0, Certificates::reloads)
     }
 
     /// Barriers, batches and records since the start.
@@ -137,11 +178,53 @@ impl Node {
         self.group(shard.into()).raft.trigger().snapshot().await.map_err(fatal)
     }
 
-    fn group(&self, id: GroupId) -> &Arc<Group> {
-        self.groups.get(&id).expect("shard_of gives only shards of this cluster, and the control group is always there")
+    pub(crate) fn cluster(&self) -> &str {
+        &self.config.cluster
+    }
+
+    pub(crate) fn has_tls(&self) -> bool {
+        self.config.peer.tls.is_some()
+    }
+
+    pub(crate) fn peers(&self) -> &Peers {
+        &self.peers
+    }
+
+    /// Is the node this one, or was it heard of within the longest election timeout?
+    pub(crate) fn is_alive(&self, node: u64) -> bool {
+        node == self.id || self.pulses.is_alive(node)
+    }
+
+    pub(crate) fn owner_of(&self, group: GroupId) -> dialogue::ports::Owner {
+        self.find(group).map_or(dialogue::ports::Owner::Unknown, |g| g.owner())
+    }
+
+    fn find(&self, id: GroupId) -> Option<Arc<Group>> {
+        self.groups.read().get(&id).cloned()
+    }
+
+    fn group(&self, id: GroupId) -> Arc<Group> {
+        self.find(id).expect("shard_of gives only shards of this cluster, and the control group is always there")
+    }
+
+    fn all_groups(&self) -> Vec<Arc<Group>> {
+        self.groups.read().values().cloned().collect()
+    }
+
+    /// The groups that this node leads.
+    fn leads(&self) -> impl Iterator<Item = (GroupId, Leads)> {
+        let leads = |g: Arc<Group>| {
+            let metrics = g.metrics();
+            let lead = Leads { node: self.id, term: metrics.current_term, settled: self.settled_here(&g) };
+            (g.id, lead)
+        };
+        self.all_groups().into_iter().filter(|g| g.leads()).map(leads)
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.lock().push(tokio::spawn(task));
     }
 }
+
+#[cfg(test)]
+mod upgrade_tests;

@@ -14,7 +14,8 @@ const DRAIN: Duration = Duration::from_secs(5);
 impl Node {
     /// Moves all leaderships to other members, and goes on serving as a follower. Takes two seconds at most.
     pub async fn resign(&self) {
-        let handover = futures::future::join_all(self.groups.values().map(hand_over));
+        let handover = self.all_groups();
+        let handover = futures::future::join_all(handover.iter().map(hand_over));
         if timeout(HANDOVER, handover).await.is_err() {
             tracing::warn!("not all leaderships could be moved in time: the others will elect");
         }
@@ -26,15 +27,16 @@ impl Node {
         if self.stopping.send_replace(true) {
             return;
         }
-        tracing::info!(node = self.config.node, "shutting down");
+        tracing::info!(node = self.id, "shutting down");
         self.resign().await;
-        let stop = futures::future::join_all(self.groups.values().map(|g| g.raft.shutdown()));
+        let groups = self.all_groups();
+        let stop = futures::future::join_all(groups.iter().map(|g| g.raft.shutdown()));
         if timeout(STOP, stop).await.is_err() {
             tracing::warn!("not all groups stopped in time");
         }
-        for task in std::mem::take(&mut *self.tasks.lock()) {
-            task.abort();
-        }
+        let tasks = std::mem::take(&mut *self.tasks.lock());
+        let of_groups = groups.iter().flat_map(|g| std::mem::take(&mut *g.tasks.lock()));
+        tasks.into_iter().chain(of_groups).for_each(|task| task.abort());
         self.writer.close();
         let thread = self.writer_thread.lock().take();
         if let Some(thread) = thread {
@@ -48,7 +50,7 @@ impl Node {
             tracing::warn!(error = %e, "the store was not closed");
         }
         self.lock.lock().take();
-        tracing::info!(node = self.config.node, "shut down");
+        tracing::info!(node = self.id, "shut down");
     }
 }
 
@@ -59,7 +61,10 @@ async fn hand_over(group: &Arc<Group>) {
     }
     let status = GroupStatus::new(None, &group.metrics());
     let heard = |ms: Option<u64>| ms.unwrap_or(u64::MAX);
-    let nearest = status.followers.iter().min_by_key(|f| (f.entries, heard(f.heard_ms_ago)));
+    // A learner cannot lead.
+    let votes: Vec<u64> = group.metrics().membership_config.membership().voter_ids().collect();
+    let nearest =
+        status.followers.iter().filter(|f| votes.contains(&f.node)).min_by_key(|f| (f.entries, heard(f.heard_ms_ago)));
     let Some(to) = nearest.map(|f| f.node) else { return };
     if let Err(e) = group.raft.trigger().transfer_leader(to).await {
         tracing::warn!(group = %group.id, error = %e, "the leadership cannot be moved");

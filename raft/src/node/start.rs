@@ -1,23 +1,39 @@
 //! From a configuration to a running node.
 
-use super::{Node, StartError, balance, bootstrap, disk::DiskGuard, group::Group, identity, options::raft_config};
+use super::{
+    Node, StartError, balance, bootstrap,
+    disk::DiskGuard,
+    group::Group,
+    identity, join,
+    options::raft_config,
+    pulse::{self, Beat, Pulses},
+    reconcile,
+    replica::{self, Opened, Shared},
+    retire, snapshots, upkeep, view,
+};
 use crate::{
-    limits::PEER_STREAMS_MAX,
-    machine::{GroupState, SnapshotPlace, StateMachine},
-    net::{Groups, NetworkFactory, PeerService, Peers, PeersError, Registered, TlsError, reason_chain, server_tls},
-    store::{Damage, LogStore, SledStore, Store, Writer, scan_group},
-    types::{GroupId, Raft},
+    ControlState,
+    admin::AdminService,
+    limits::{PEER_SILENCE_MIN, PEER_STALL_MIN, PEER_STREAMS_MAX},
+    machine::SnapshotPlace,
+    net::{Certificates, Groups, Lanes, PeerService, Peers, PeersError, Seen, TlsError, accepted, reason_chain},
+    store::{SledStore, Store, Writer},
+    types::GroupId,
 };
 use cluster_config::NodeConfig;
-use parking_lot::Mutex;
+use dialogue::ports::Owner;
+use parking_lot::{Mutex, RwLock};
 use std::{
     collections::BTreeMap,
     io,
     net::TcpListener,
-    sync::Arc,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tonic::{
     service::Routes,
     transport::{Server, server::TcpIncoming},
@@ -35,7 +51,6 @@ impl From<TlsError> for StartError {
 impl From<PeersError> for StartError {
     fn from(e: PeersError) -> Self {
         match e {
-            PeersError::Tls(e) => e.into(),
             PeersError::Address { .. } => Self::Config { field: "members".into(), reason: e.to_string() },
         }
     }
@@ -43,47 +58,57 @@ impl From<PeersError> for StartError {
 
 pub(super) async fn start(config: &NodeConfig, extra: Routes) -> Result<Arc<Node>, StartError> {
     let raft_config = raft_config(config)?;
-    let peers = Peers::new(config)?;
-    let server = server(config)?;
+    let (lock, id) = blocking(config, identity::claim).await?;
+    let (certificates, seen) = Certificates::of(config)?.unzip();
+    let peers = Peers::new(config, id, certificates.clone())?;
     let listener = listen(config)?;
-    let owned = config.clone();
-    let (lock, (store, writer, writer_thread), opened) = tokio::task::spawn_blocking(move || open(&owned))
-        .await
-        .map_err(|e| StartError::at(&config.data_dir)(io::Error::other(e)))??;
+    let ((store, writer, writer_thread), opened) = blocking(config, open).await?;
+    let known = control_state(config, id, &peers, &opened).await?;
 
-    let cluster: Arc<str> = config.cluster.as_str().into();
-    let mut groups = BTreeMap::new();
-    let mut registered: BTreeMap<GroupId, Registered> = BTreeMap::new();
-    for (id, ends, state) in opened {
-        let log = LogStore::new(id, store.clone(), writer.clone(), ends);
-        let network = NetworkFactory {
-            peers: peers.clone(),
-            cluster: cluster.clone(),
-            node: config.node,
-            group: id,
-            stall: Duration::from_millis(config.raft.election_timeout_ms_max) * 4,
-        };
-        let machine = StateMachine::new(state.clone(), writer.clone());
-        let raft = match Raft::new(config.node, raft_config.clone(), network, log.clone(), machine).await {
-            Ok(raft) => raft,
+    let longest = Duration::from_millis(config.raft.election_timeout_ms_max);
+    let stall = (longest * 4).max(PEER_STALL_MIN);
+    let shared = Shared {
+        node: id,
+        cluster: config.cluster.clone(),
+        data_dir: config.data_dir.clone(),
+        raft_config,
+        peers: peers.clone(),
+        lanes: Lanes::new(peers.clone(), stall),
+        store: store.clone(),
+        writer: writer.clone(),
+        stall,
+    };
+    let mut groups: BTreeMap<GroupId, Arc<Group>> = BTreeMap::new();
+    for opened in opened {
+        let owner = Arc::new(watch::Sender::new(Owner::Unknown));
+        match replica::start(&shared, opened, owner).await {
+            Ok(group) => groups.insert(group.id, Arc::new(group)),
             Err(e) => {
                 // The groups that run already would keep the folder.
-                futures::future::join_all(registered.values().map(|g| g.raft.shutdown())).await;
-                return Err(StartError::Group { group: id, reason: e.to_string() });
+                futures::future::join_all(groups.values().map(|g| g.raft.shutdown())).await;
+                return Err(e);
             }
         };
-        registered.insert(id, Registered { raft: raft.clone(), state: state.clone() });
-        groups.insert(id, Arc::new(Group::new(id, raft, state, &log)));
     }
 
+    let registered = groups.iter().map(|(id, g)| (*id, g.registered())).collect();
     let node = Arc::new(Node {
         config: config.clone(),
-        groups,
+        id,
+        groups: RwLock::new(groups),
+        registered: Arc::new(RwLock::new(registered)),
+        shared,
+        view: watch::Sender::new(Arc::new(ControlState::default())),
+        pulses: Arc::new(Pulses::new(longest.max(PEER_SILENCE_MIN))),
+        beat: Beat::new(config.me()),
+        leads_changed: Arc::new(Notify::new()),
+        fault: OnceLock::new(),
         peers,
+        certificates,
         store,
         writer,
         writer_thread: Mutex::new(Some(writer_thread)),
-        disk: DiskGuard::new(config.raft.free_disk_bytes_min),
+        disk: Arc::new(DiskGuard::new(config.raft.free_disk_bytes_min)),
         proposals: Arc::new(Semaphore::new(config.raft.proposals_in_flight_max)),
         stopping: watch::Sender::new(false),
         tasks: Mutex::new(Vec::new()),
@@ -91,22 +116,38 @@ pub(super) async fn start(config: &NodeConfig, extra: Routes) -> Result<Arc<Node
         lock: Mutex::new(Some(lock)),
     });
     node.disk.look(&config.data_dir).map_err(StartError::at(&config.data_dir))?;
-    serve(&node, server, listener, extra, cluster, Arc::new(registered));
-    run_tasks(&node);
+    node.see(known);
+    serve(&node, listener, extra);
+    run_tasks(&node, seen);
     Ok(node)
 }
 
-fn server(config: &NodeConfig) -> Result<Server, StartError> {
-    let server = Server::builder()
-        .max_concurrent_streams(PEER_STREAMS_MAX)
-        .initial_stream_window_size(2 << 20)
-        .initial_connection_window_size(16 << 20)
-        .http2_keepalive_interval(Some(Duration::from_secs(5)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(10)));
-    let Some(tls) = &config.peer.tls else { return Ok(server) };
-    let path = tls.cert.clone();
-    let wrong = |e: tonic::transport::Error| StartError::Tls { field: "peer.tls", path, reason: reason_chain(&e) };
-    server.tls_config(server_tls(tls)?).map_err(wrong)
+async fn blocking<T: Send + 'static>(
+    config: &NodeConfig,
+    work: fn(&NodeConfig) -> Result<T, StartError>,
+) -> Result<T, StartError> {
+    let owned = config.clone();
+    let done = tokio::task::spawn_blocking(move || work(&owned)).await;
+    done.map_err(|e| StartError::at(&config.data_dir)(io::Error::other(e)))?
+}
+
+/// What this node's own replica of the control group holds; a node that has none yet asks its seeds.
+async fn control_state(
+    config: &NodeConfig,
+    id: u64,
+    peers: &Peers,
+    opened: &[Opened],
+) -> Result<ControlState, StartError> {
+    let state = opened.iter().find(|o| o.id == GroupId::CONTROL).map(|o| o.state.clone());
+    let state = state.expect("the control group is one of all");
+    let read = tokio::task::spawn_blocking(move || state.control()).await.map_err(io::Error::other);
+    let known = read.and_then(|r| r).map_err(StartError::at(&config.data_dir))?;
+    let joins = !config.join.is_empty() || id != config.node;
+    if joins && !known.is_founded() {
+        return join::learn(peers, config, id).await;
+    }
+    join::check(&known, config, id)?;
+    Ok(known)
 }
 
 fn listen(config: &NodeConfig) -> Result<TcpIncoming, StartError> {
@@ -122,12 +163,11 @@ fn listen(config: &NodeConfig) -> Result<TcpIncoming, StartError> {
 }
 
 type Storage = (Arc<dyn Store>, Writer, std::thread::JoinHandle<()>);
-type Opened = Vec<(GroupId, crate::store::LogScan, Arc<GroupState>)>;
 
-/// Claims and opens the data folder and checks all of it.
-fn open(config: &NodeConfig) -> Result<(std::fs::File, Storage, Opened), StartError> {
-    let lock = identity::claim(config)?;
-    let (database, snapshots) = (config.data_dir.join("db"), config.data_dir.join("snapshots"));
+/// Opens the data folder and checks all of it.
+fn open(config: &NodeConfig) -> Result<(Storage, Vec<Opened>), StartError> {
+    crate::data::finish_compaction(&config.data_dir).map_err(StartError::at(&config.data_dir))?;
+    let (database, snapshots) = (config.data_dir.join("db"), replica::snapshots(config));
     std::fs::create_dir_all(&snapshots).map_err(StartError::at(&snapshots))?;
     let store = SledStore::open(&database, config.raft.cache_bytes).map_err(|e| match e.kind() {
         io::ErrorKind::WouldBlock => StartError::Locked { path: database.clone() },
@@ -135,48 +175,88 @@ fn open(config: &NodeConfig) -> Result<(std::fs::File, Storage, Opened), StartEr
     })?;
     let store: Arc<dyn Store> = Arc::new(store);
     let (writer, thread) = Writer::start(store.clone()).map_err(StartError::at(&config.data_dir))?;
-    let mut opened = Vec::new();
-    for id in GroupId::all(config.shards) {
-        let damaged = |source| StartError::Damaged { path: config.data_dir.clone(), source };
-        let ends = scan_group(&*store, id).map_err(damaged)?;
-        let place = SnapshotPlace { cluster: config.cluster.clone(), folder: snapshots.clone(), group: id };
-        let state = GroupState::open(place, store.clone(), writer.clone()).map_err(|e| match e.kind() {
-            io::ErrorKind::InvalidData => damaged(Damage::new(id, None, e)),
-            _ => StartError::at(&config.data_dir)(e),
-        })?;
-        opened.push((id, ends, Arc::new(state)));
+    let place = |group| SnapshotPlace { cluster: config.cluster.clone(), folder: snapshots.clone(), group };
+    let open = |id| replica::open(place(id), &config.data_dir, &store, &writer);
+    match open_all(config.shards, open) {
+        Ok(opened) => Ok(((store, writer, thread), opened)),
+        Err(e) => {
+            // Whoever opens the folder next is not to find it locked by this attempt.
+            writer.close();
+            let _ = thread.join();
+            store.close();
+            Err(e)
+        }
     }
-    Ok((lock, (store, writer, thread), opened))
 }
 
-fn serve(node: &Node, mut server: Server, incoming: TcpIncoming, extra: Routes, cluster: Arc<str>, groups: Groups) {
+/// Opens all groups, on as many threads as there are cores: every record of every log and snapshot is read.
+fn open_all(
+    shards: u32,
+    open: impl Fn(GroupId) -> Result<Opened, StartError> + Sync,
+) -> Result<Vec<Opened>, StartError> {
+    let groups: Vec<GroupId> = GroupId::all(shards).collect();
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get()).min(groups.len());
+    let next = AtomicUsize::new(0);
+    let opened: Vec<Mutex<Option<Result<Opened, StartError>>>> = groups.iter().map(|_| Mutex::new(None)).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(at) = Some(next.fetch_add(1, Relaxed)).filter(|at| *at < groups.len()) {
+                    *opened[at].lock() = Some(open(groups[at]));
+                }
+            });
+        }
+    });
+    opened.into_iter().map(|o| o.into_inner().expect("every group was opened")).collect()
+}
+
+fn serve(node: &Arc<Node>, incoming: TcpIncoming, extra: Routes) {
+    let groups: Groups = node.registered.clone();
     let service = PeerService {
-        cluster,
-        node: node.config.node,
-        members: Arc::new(node.config.members.iter().map(|m| m.node).collect()),
+        cluster: node.config.cluster.as_str().into(),
+        node: node.id,
+        peers: node.peers.clone(),
         groups,
+        pulses: node.pulses.clone(),
+        control: node.view.subscribe(),
         tls: node.config.peer.tls.is_some(),
+        disk: node.disk.clone(),
     };
-    let router = server.add_routes(extra.add_service(service.into_server()));
+    let mut server = Server::builder()
+        .max_concurrent_streams(PEER_STREAMS_MAX)
+        .initial_stream_window_size(2 << 20)
+        .initial_connection_window_size(16 << 20)
+        .http2_keepalive_interval(Some(Duration::from_secs(5)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(10)));
+    let router = server.add_routes(extra.add_service(service.into_server()).add_service(AdminService::server(node)));
+    let certificates = node.certificates.clone();
     node.spawn(async move {
-        if let Err(e) = router.serve_with_incoming(incoming).await {
+        let served = match certificates {
+            Some(certificates) => router.serve_with_incoming(accepted(incoming, certificates)).await,
+            None => router.serve_with_incoming(incoming).await,
+        };
+        if let Err(e) = served {
             tracing::error!(error = reason_chain(&e), "the peer server has stopped");
         }
     });
 }
 
-fn run_tasks(node: &Arc<Node>) {
-    for group in node.groups.values() {
-        let (owner, recovery, me) = (group.clone(), group.clone(), node.config.node);
-        node.spawn(async move { owner.watch_owner(me).await });
-        node.spawn(async move { recovery.watch_recovery().await });
+fn run_tasks(node: &Arc<Node>, seen: Option<Seen>) {
+    if let Some((certificates, seen)) = node.certificates.clone().zip(seen) {
+        node.spawn(certificates.follow(seen));
     }
-    for group in node.groups.values() {
-        node.spawn(bootstrap::initialize(group.clone(), node.config.clone()));
-    }
+    node.all_groups().iter().for_each(|group| node.attend(group));
     let weak = Arc::downgrade(node);
-    node.spawn(bootstrap::record_members(weak.clone()));
+    let heartbeat = Duration::from_millis(node.config.raft.heartbeat_ms);
+    node.spawn(pulse::send_to_all(node.peers.clone(), weak.clone()));
+    node.spawn(pulse::run(weak.clone(), heartbeat));
+    node.spawn(view::follow(weak.clone()));
+    node.spawn(bootstrap::run(weak.clone()));
+    node.spawn(upkeep::run(weak.clone()));
+    node.spawn(reconcile::run(weak.clone()));
+    node.spawn(retire::run(weak.clone()));
     node.spawn(balance::run(weak.clone()));
+    node.spawn(snapshots::by_size(weak.clone()));
     node.spawn(async move {
         let mut every = tokio::time::interval(DISK_EVERY);
         loop {
@@ -188,4 +268,18 @@ fn run_tasks(node: &Arc<Node>) {
             }
         }
     });
+}
+
+impl Node {
+    /// Starts what watches a replica for as long as it lives.
+    pub(super) fn attend(&self, group: &Arc<Group>) {
+        let (owner, recovery, back, me) = (group.clone(), group.clone(), group.clone(), self.id);
+        let (pulses, leads) = (self.pulses.clone(), self.leads_changed.clone());
+        let tasks = [
+            tokio::spawn(async move { owner.watch_owner(me, pulses, leads).await }),
+            tokio::spawn(async move { recovery.watch_recovery().await }),
+            tokio::spawn(async move { back.watch_return().await }),
+        ];
+        group.tasks.lock().extend(tasks);
+    }
 }

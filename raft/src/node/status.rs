@@ -52,6 +52,12 @@ pub struct GroupStatus {
     pub snapshot: Option<u64>,
     /// Index up to which the log is purged.
     pub purged: Option<u64>,
+    /// Who votes, as far as this replica knows; in a joint configuration all of both.
+    #[serde(default)]
+    pub voters: Vec<u64>,
+    /// Who learns without a vote.
+    #[serde(default)]
+    pub learners: Vec<u64>,
     /// The followers; empty unless this node leads.
     pub followers: Vec<FollowerLag>,
 }
@@ -104,6 +110,8 @@ impl GroupStatus {
             applied: index(&metrics.last_applied),
             snapshot: index(&metrics.snapshot),
             purged: index(&metrics.purged),
+            voters: metrics.membership_config.membership().voter_ids().collect(),
+            learners: metrics.membership_config.membership().learner_ids().collect(),
             followers: followers
                 .map(|(node, matched)| FollowerLag {
                     node: *node,

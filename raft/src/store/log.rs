@@ -3,6 +3,7 @@
 use super::{Ack, Change, Damage, LogScan, Store, WriteOp, Writer, keys};
 use crate::{
     codec::{self, EntryRecord, LogIdRecord, MarkRecord, VoteRecord},
+    failpoints,
     limits::{APPEND_BYTES_MAX, LOG_CACHE_BYTES_MAX, STORE_VALUE_BYTES_MAX},
     types::{Entry, GroupId, IOFlushed, LogId, TypeConfig, Vote},
 };
@@ -15,7 +16,7 @@ use std::{
     ops::{Bound, RangeBounds},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Acquire},
+        atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed},
     },
 };
 
@@ -33,6 +34,8 @@ struct GroupLog {
     writer: Writer,
     /// The last operation of this log that is in the store.
     stored: Arc<AtomicU64>,
+    /// Bytes that stood in the log when it was opened, and of everything appended since.
+    appended_bytes: AtomicU64,
     inner: Mutex<Inner>,
 }
 
@@ -54,8 +57,14 @@ struct Cached {
 impl LogStore {
     /// The log of a group whose ends were just scanned.
     pub fn new(group: GroupId, store: Arc<dyn Store>, writer: Writer, ends: LogScan) -> Self {
+        let appended_bytes = AtomicU64::new(ends.bytes);
         let inner = Mutex::new(Inner { ends, ..Inner::default() });
-        Self(Arc::new(GroupLog { group, store, writer, stored: Arc::default(), inner }))
+        Self(Arc::new(GroupLog { group, store, writer, stored: Arc::default(), appended_bytes, inner }))
+    }
+
+    /// Bytes that stood in the log when it was opened, and of everything appended since: never less than before.
+    pub fn appended_bytes(&self) -> u64 {
+        self.0.appended_bytes.load(Relaxed)
     }
 
     /// The ends of the log as they are in memory.
@@ -242,6 +251,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
                     return Err(Damage::new(self.0.group, Some(index), found).into());
                 }
                 inner.ends.last = Some(entry.log_id);
+                self.0.appended_bytes.fetch_add(value.len() as u64, Relaxed);
                 inner.cache_bytes += value.len();
                 inner.cache.push_back(Cached { entry, bytes: value.len(), op });
                 changes.push((keys::entry(self.0.group, index), Some(value.into())));
@@ -290,6 +300,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         // finds the entries gone finds what they did.
         changes
             .push((keys::purged(self.0.group), Some(codec::encode(&MarkRecord { at: Some((&log_id).into()) }).into())));
-        self.submit(changes, op, Ack::None).await
+        self.submit(changes, op, Ack::None).await?;
+        failpoints::pass("log-purged");
+        Ok(())
     }
 }

@@ -8,6 +8,7 @@
 mod damage;
 pub mod keys;
 mod log;
+mod memory;
 mod queue;
 mod scan;
 mod sled_store;
@@ -15,6 +16,7 @@ mod writer;
 
 pub use damage::Damage;
 pub use log::LogStore;
+pub use memory::{MemoryStore, Survivors};
 pub use scan::{LogScan, scan_group};
 pub use sled_store::SledStore;
 pub use writer::{Ack, Place, WriteOp, Writer, WriterCounts};

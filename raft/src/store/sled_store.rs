@@ -1,7 +1,10 @@
 //! sled 0.34.7 with a barrier that holds.
 
 use super::{Change, Store, Visit};
-use crate::limits::{SLED_SEGMENT_BYTES, STORE_VALUE_BYTES_MAX};
+use crate::{
+    failpoints,
+    limits::{SLED_SEGMENT_BYTES, STORE_CLOSE_WAIT_MAX, STORE_VALUE_BYTES_MAX},
+};
 use parking_lot::RwLock;
 use std::{
     fs::{self, File, OpenOptions},
@@ -100,14 +103,21 @@ impl Store for SledStore {
 
     fn barrier(&self) -> io::Result<()> {
         self.db()?.flush()?;
+        failpoints::pass("store-flushed");
         self.file.sync_data()
     }
 
     fn close(&self) {
-        if let Some(db) = self.db.write().take()
-            && let Err(e) = db.flush()
-        {
+        let Some(db) = self.db.write().take() else { return };
+        if let Err(e) = db.flush() {
             tracing::warn!(error = %e, "the database was not flushed when it was closed");
         }
+        drop(db);
+        // sled's own threads may hold its lock a moment longer. Whoever opens the folder next would be refused.
+        let begun = std::time::Instant::now();
+        while self.file.try_lock().is_err() && begun.elapsed() < STORE_CLOSE_WAIT_MAX {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        let _ = self.file.unlock();
     }
 }

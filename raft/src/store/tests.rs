@@ -43,12 +43,15 @@ async fn append(log: &mut LogStore, entries: Vec<Entry>) -> Durable {
     rx
 }
 
-struct Builder;
+/// Builds what openraft's suite tests, over sled or over its twin.
+struct Builder {
+    memory: bool,
+}
 
 impl StoreBuilder<TypeConfig, LogStore, StateMachine, (TempDir, Closer)> for Builder {
     async fn build(&self) -> Result<((TempDir, Closer), LogStore, StateMachine), StorageError<TypeConfig>> {
         let folder = TempDir::new().unwrap();
-        let store = open(folder.path());
+        let store: Arc<dyn Store> = if self.memory { MemoryStore::new(1) } else { open(folder.path()) };
         let (writer, _thread) = Writer::start(store.clone()).unwrap();
         let snapshots = folder.path().join("snapshots");
         fs::create_dir(&snapshots).unwrap();
@@ -69,7 +72,12 @@ impl Drop for Closer {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn openrafts_storage_suite_passes() {
-    Suite::test_all(Builder).await.unwrap();
+    Suite::test_all(Builder { memory: false }).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn openrafts_storage_suite_passes_in_memory() {
+    Suite::test_all(Builder { memory: true }).await.unwrap();
 }
 
 /// Copies the folder at every barrier, as it is on the disk at that moment. `broken` acknowledges without a barrier.
@@ -194,6 +202,7 @@ async fn appends_of_many_groups_share_a_barrier() {
     let folder = TempDir::new().unwrap();
     let store = open(folder.path());
     let (writer, thread) = Writer::start(store.clone()).unwrap();
+    log_over(&store, &writer, GroupId(0)).save_vote(&Vote::new(1, 1)).await.unwrap();
     let mut waiting = Vec::new();
     for group in (0..50).map(GroupId) {
         let mut log = log_over(&store, &writer, group);
@@ -264,17 +273,41 @@ async fn damage_is_found_at_open_and_named() {
     let at_5 = keys::entry(GROUP, 5);
     let mut flipped = store.get(&at_5).unwrap().unwrap().to_vec();
     flipped[40] ^= 4;
-    assert!(found(at_5.clone(), Some(flipped)).starts_with("shard-3, log index 5: checksum "));
-    assert_eq!(found(at_5.clone(), None), "shard-3, log index 6: found where index 5 was expected");
+    let damage = found(at_5.clone(), Some(flipped));
+    assert!(damage.starts_with("shard-3, log index 5, key shard-3/log/5: checksum "), "{damage}");
+    assert_eq!(found(at_5.clone(), None), "shard-3, log index 6, key shard-3/log/6: index 6, expected index 5");
     let other = store.get(keys::entry(GROUP, 4).as_slice()).unwrap().unwrap().to_vec();
-    assert_eq!(found(at_5, Some(other)), "shard-3, log index 5: the entry says it is index 4");
+    assert_eq!(
+        found(at_5, Some(other)),
+        "shard-3, log index 5, key shard-3/log/5: an entry of index 4, expected index 5"
+    );
     let purged = crate::codec::encode(&crate::codec::MarkRecord { at: Some((&entry(2, 0).log_id).into()) });
     assert_eq!(
         found(keys::purged(GROUP), Some(purged)),
-        "shard-3, log index 0: found where index 3 was expected",
+        "shard-3, log index 0, key shard-3/log/0: index 0, expected index 3",
         "entries below the purged mark"
     );
-    assert_eq!(found(keys::vote(GROUP), Some(vec![1, 2])), "shard-3: the vote: 2 bytes are too short for a record");
+    let vote = keys::vote(GROUP);
+    assert_eq!(found(vote.clone(), Some(vec![1, 2])), "shard-3, key shard-3/vote: 2 bytes are too short for a record");
+    // An entry of a term that nobody here has voted in, a committed mark beyond the log, and one on another entry.
+    let no_vote =
+        "shard-3, log index 9, key shard-3/vote: a vote of term 0, expected term 1 of the last entry, or a later one";
+    assert_eq!(found(vote, None), no_vote);
+    let mark = |term, index| {
+        let at = Some(crate::codec::LogIdRecord { term, node: 1, index });
+        found(keys::committed(GROUP), Some(crate::codec::encode(&crate::codec::MarkRecord { at })))
+    };
+    let committed = "key shard-3/committed";
+    assert_eq!(
+        mark(1, 10),
+        format!(
+            "shard-3, log index 10, {committed}: a log that ends at T1-N1.9, expected entry T1-N1.10, which was committed"
+        )
+    );
+    assert_eq!(
+        mark(2, 4),
+        format!("shard-3, log index 4, {committed}: entry T1-N1.4, expected entry T2-N1.4, which was committed")
+    );
     assert_eq!(scan_group(&*store, GROUP).unwrap().last.unwrap().index, 9, "put back, it is whole");
     store.close();
 }
@@ -290,4 +323,59 @@ fn a_snapshot_that_sled_left_half_written_does_not_block_the_open() {
     let store = open(folder.path());
     assert_eq!(store.get(b"k").unwrap().unwrap(), b"v");
     store.close();
+}
+
+/// Writes down when it is woken.
+struct Woken {
+    number: usize,
+    order: Arc<Mutex<Vec<usize>>>,
+}
+
+impl std::task::Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.order.lock().push(self.number);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callbacks_fire_in_order_and_only_behind_their_barrier() {
+    let store = MemoryStore::new(1);
+    let (writer, thread) = Writer::start(store.clone()).unwrap();
+    let dyn_store: Arc<dyn Store> = store.clone();
+    let mut logs = [1, 2].map(|g| log_over(&dyn_store, &writer, GroupId(g)));
+    store.hold_barriers(true);
+
+    // Forty appends of two groups: some in the batch whose barrier hangs, the others behind it.
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let mut waiting = Vec::new();
+    for number in 0..40 {
+        let mut durable = append(&mut logs[number % 2], vec![entry(number as u64 / 2, 50)]).await;
+        let waker = Arc::new(Woken { number, order: order.clone() }).into();
+        let mut context = std::task::Context::from_waker(&waker);
+        assert!(std::pin::Pin::new(&mut durable).poll(&mut context).is_pending(), "{number}: no barrier is done");
+        waiting.push(durable);
+        if number == 10 {
+            // The barrier of what is there has begun.
+            while store.steps() < 2 {
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            }
+        }
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    assert!(order.lock().is_empty(), "acknowledged before the barrier: {:?}", order.lock());
+
+    // Nobody polls them meanwhile: that would put another waker in the place of ours.
+    store.hold_barriers(false);
+    for _ in 0..1_000 {
+        if order.lock().len() == 40 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(*order.lock(), (0..40).collect::<Vec<_>>());
+    for durable in waiting {
+        durable.await.unwrap().unwrap();
+    }
+    writer.close();
+    thread.join().unwrap();
 }

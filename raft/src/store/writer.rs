@@ -4,7 +4,7 @@ use super::{
     Change, Store,
     queue::{Closed, Queue},
 };
-use crate::types::IOFlushed;
+use crate::{failpoints, types::IOFlushed};
 use std::{
     io,
     sync::{
@@ -95,6 +95,7 @@ impl Writer {
         let (inbox, state) = (queue.clone(), shared.clone());
         let run = move || {
             while let Some(ops) = inbox.pop_batch() {
+                failpoints::pass("writer-popped");
                 drain(&*store, ops, &state);
             }
         };
@@ -200,6 +201,7 @@ fn write(
         let records = changes.len() as u64;
         let bytes: usize = changes.iter().map(size).sum();
         store.apply(changes)?;
+        failpoints::pass("writer-applied");
         shared.batches.fetch_add(1, Relaxed);
         shared.records.fetch_add(records, Relaxed);
         metrics::counter!("tertulia_log_records_total").increment(records);
@@ -211,6 +213,7 @@ fn write(
     if barrier {
         let start = std::time::Instant::now();
         store.barrier()?;
+        failpoints::pass("writer-synced");
         shared.barriers.fetch_add(1, Relaxed);
         metrics::counter!("tertulia_log_barriers_total").increment(1);
         metrics::histogram!("tertulia_log_barrier_seconds").record(start.elapsed().as_secs_f64());

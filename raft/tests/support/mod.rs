@@ -2,6 +2,8 @@
 // Each test binary uses a part of it, and helpers of tests may unwrap as tests do.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod five;
+
 use cluster_config::{Member, NodeConfig, TlsOptions};
 use dialogue::{
     CommitOutcome, CommitTurn, IdempotencyKey, NodeId, ScoredIntent, SessionId, ShardId, TimestampMs, TurnRecord,

@@ -1,0 +1,40 @@
+//! The benches of the bare log, once and small: that they run, and that nothing is lost on the way.
+
+use std::{path::PathBuf, time::Duration};
+use tertulia_chaos_tests::bench::{failover, replication};
+
+fn program() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_tertulia-replica"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replication_measures_every_number_of_clients() {
+    let place = tempfile::tempdir().unwrap();
+    let options = replication::ReplicationOptions {
+        clients: vec![1, 8],
+        rounds: 1,
+        load: Duration::from_millis(500),
+        etcd: false,
+        program: program(),
+        place: place.path().to_owned(),
+    };
+    let results = replication::run(&options).await.unwrap();
+    assert_eq!(results.rows.len(), 8, "four figures for each number of clients");
+    assert!(results.rows.iter().all(|row| row.ours > 0.0 && row.peer.is_none()), "{:?}", results.rows);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failover_serves_the_clients_of_a_killed_and_of_a_stopped_leader_again() {
+    let place = tempfile::tempdir().unwrap();
+    let options = failover::FailoverOptions {
+        clients: 4,
+        rounds: 1,
+        planned: 1,
+        etcd: None,
+        program: program(),
+        place: place.path().to_owned(),
+    };
+    // A write that is lost or doubled is an error: every client numbers its own.
+    let results = failover::run(&options).await.unwrap();
+    assert_eq!(results.rows.len(), 8, "{:?}", results.rows);
+}

@@ -1,0 +1,107 @@
+//! A snapshot on its way to a follower is cut off, and goes on where it was.
+
+// Helpers of tests may unwrap as tests do.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use dialogue::ports::{Consistency, Journal};
+use std::{
+    io::{Read, Write},
+    net::{Shutdown, TcpListener, TcpStream},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+};
+use support::{Cluster, block, free_ports, session, turn, wait};
+
+/// Stands in front of a node: counts what goes to it, and cuts the first connection that carried so many bytes.
+struct Proxy {
+    cut_after: AtomicU64,
+    /// All bytes.
+    bytes: AtomicU64,
+    /// All bytes at the cut; zero before it.
+    at_cut: AtomicU64,
+}
+
+impl Proxy {
+    fn start(listen: u16, to: u16) -> Arc<Self> {
+        let cut_after = AtomicU64::new(u64::MAX);
+        let this = Arc::new(Self { cut_after, bytes: AtomicU64::new(0), at_cut: AtomicU64::new(0) });
+        let (listener, proxy) = (TcpListener::bind(("127.0.0.1", listen)).unwrap(), this.clone());
+        std::thread::spawn(move || {
+            for caller in listener.incoming().map_while(Result::ok) {
+                let Ok(node) = TcpStream::connect(("127.0.0.1", to)) else { continue };
+                let (mut caller_in, mut node_in) = (caller.try_clone().unwrap(), node.try_clone().unwrap());
+                let (mut caller, mut node) = (caller, node);
+                let proxy = proxy.clone();
+                std::thread::spawn(move || proxy.to_node(&mut caller_in, &mut node_in));
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut node, &mut caller);
+                    let _ = caller.shutdown(Shutdown::Both);
+                });
+            }
+        });
+        this
+    }
+
+    fn to_node(&self, from: &mut TcpStream, to: &mut TcpStream) {
+        let (mut buffer, mut carried) = (vec![0; 1 << 14], 0);
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            if to.write_all(&buffer[..count]).is_err() {
+                break;
+            }
+            carried += count as u64;
+            let all = self.bytes.fetch_add(count as u64, SeqCst) + count as u64;
+            if carried > self.cut_after.load(SeqCst) && self.at_cut.compare_exchange(0, all, SeqCst, SeqCst).is_ok() {
+                break;
+            }
+        }
+        let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+    }
+}
+
+#[test]
+fn a_snapshot_that_is_cut_off_is_not_sent_twice() {
+    const TURNS: u64 = 260;
+    const TURN_BYTES: usize = 50_000;
+    let in_front = free_ports(1)[0];
+    let proxy = OnceLock::new();
+    let mut cluster = Cluster::with(1, |c| {
+        c.raft.snapshot_after_entries = 50;
+        c.raft.log_entries_kept = 5;
+        // The third is reached through the proxy; it listens where it did.
+        let port = c.members[2].peer.rsplit(':').next().unwrap().parse().unwrap();
+        proxy.get_or_init(|| Proxy::start(in_front, port));
+        c.members[2].peer = format!("127.0.0.1:{in_front}");
+    });
+    let proxy = proxy.get().unwrap();
+    let s = session("long");
+    cluster.kill(2);
+    for seq in 1..=TURNS {
+        cluster.commit(&turn(&s, seq, &format!("k{seq}"), &"x".repeat(TURN_BYTES)));
+    }
+    let leader = cluster.leader_of(&s);
+    wait("the log is purged", || leader.status().shards[0].purged.is_some_and(|p| p > TURNS / 2));
+
+    let snapshot = TURN_BYTES as u64 * leader.status().shards[0].snapshot.unwrap();
+    let cut_after = snapshot * 2 / 3;
+    proxy.cut_after.store(cut_after, SeqCst);
+    cluster.start(2);
+    let node = cluster.node(2).clone();
+    wait("it has caught up", || {
+        block(node.turns(s.clone(), 0, 500, Consistency::Local)).unwrap().len() as u64 == TURNS
+    });
+
+    let (at_cut, all) = (proxy.at_cut.load(SeqCst), proxy.bytes.load(SeqCst));
+    assert!(at_cut > 0 && node.status().shards[0].purged > Some(TURNS / 2), "it came by snapshot, which was cut");
+    // What is left and the tail of the log; and what was under way at the cut: the connection's window and a record.
+    let log = TURN_BYTES as u64 * (TURNS - leader.status().shards[0].snapshot.unwrap() + 5);
+    let (sent_again, needed) = (all - at_cut, snapshot - cut_after + log);
+    println!("{snapshot} bytes of snapshot, cut after {at_cut}; then {sent_again}, needed were {needed}");
+    assert!(
+        sent_again < needed + (3 << 20) && needed + (3 << 20) < snapshot,
+        "{sent_again} bytes behind the cut, {needed} were needed"
+    );
+}
