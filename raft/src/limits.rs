@@ -21,8 +21,15 @@ pub const APPEND_BYTES_MAX: usize = 1 << 20;
 pub const APPEND_ENTRIES_MAX: u64 = 1_024;
 /// Entries that the state machine applies in one batch.
 pub const APPLY_ENTRIES_MAX: usize = 256;
-/// Bytes that the state machine writes in one batch, roughly.
+/// Bytes of entries that the state machine applies in one batch, roughly.
 pub const APPLY_BYTES_MAX: usize = 1 << 20;
+/// How long effects of applied entries wait in memory for more, so that what changes often is written once. The log
+/// has them: after a crash they are applied again.
+pub const STATE_FLUSH_WAIT: Duration = Duration::from_millis(200);
+/// Bytes of effects of a group that wait; more go to the store at once. Much more would hold up the log's barriers.
+pub const STATE_FLUSH_BYTES: usize = 64 << 10;
+/// Idempotency keys of sessions at work that a group knows by heart, in each of two generations; 8 bytes each.
+pub const KNOWN_KEYS_MAX: usize = 32 << 10;
 /// Bytes of state in one record of a snapshot file, roughly; one record more than fills it is allowed.
 pub const SNAPSHOT_RECORD_BYTES: usize = 256 << 10;
 /// Bytes of a snapshot in one gRPC message. Sender and receiver hold one such chunk each, besides what the connection's
@@ -58,6 +65,8 @@ pub const PEER_REOPEN_PAUSE_MIN: std::time::Duration = std::time::Duration::from
 pub const PEER_REOPEN_PAUSE_MAX: std::time::Duration = std::time::Duration::from_millis(400);
 /// Proposals of a group that go into its log together.
 pub const PROPOSALS_BATCH_MAX: usize = 256;
+/// Bytes of the commands that share an entry; with its frame the entry stays below [`STORE_VALUE_BYTES_MAX`].
+pub const ENTRY_BATCH_BYTES_MAX: usize = 60 * 1024;
 /// Groups whose membership a node changes at once: each may send a snapshot.
 pub const GROUP_MOVES_MAX: usize = 4;
 /// Entries that a learner may lack when it becomes a voter.

@@ -59,6 +59,8 @@ pub enum Applied {
     Turn(CommitOutcome),
     /// A control command.
     Control(crate::ControlOutcome),
+    /// One answer for each command of a batch, in order.
+    Batch(Vec<Applied>),
 }
 
 openraft::declare_raft_types!(

@@ -23,6 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const BEFORE: Duration = Duration::from_millis(1_000);
 const AFTER: Duration = Duration::from_millis(3_000);
 
+/// Our number of shards.
+const SHARDS: u32 = 16;
+
 /// How the bench runs.
 #[derive(Debug, Clone)]
 pub struct FailoverOptions {
@@ -65,7 +68,7 @@ type Log = Vec<(Instant, Instant, usize)>;
 
 /// Kills one side's leader, then the other's, round by round.
 pub async fn run(options: &FailoverOptions) -> Result<Results> {
-    let mut ours = Replicas::start(options.program.clone(), &options.place, json!({})).await?;
+    let mut ours = Replicas::start(options.program.clone(), &options.place, SHARDS, json!({})).await?;
     let mut peer = match options.etcd {
         Some(timing) => Some(Etcd::start(&options.place, timing).await?),
         None => None,

@@ -26,6 +26,8 @@ pub struct ReplicationOptions {
     pub rounds: usize,
     /// Length of one load.
     pub load: Duration,
+    /// Our number of shards; etcd has one group.
+    pub shards: u32,
     /// Measure etcd in the same run.
     pub etcd: bool,
     /// `tertulia-replica`.
@@ -53,7 +55,7 @@ struct Cell {
 
 /// Measures; odd rounds the other way round.
 pub async fn run(options: &ReplicationOptions) -> Result<Results> {
-    let ours = Replicas::start(options.program.clone(), &options.place, json!({})).await?;
+    let ours = Replicas::start(options.program.clone(), &options.place, options.shards, json!({})).await?;
     // The fastest timing at which etcd stays stable on one machine; it has no influence while nobody fails.
     let peer = if options.etcd { Some(Etcd::start(&options.place, (100, 1_000)).await?) } else { None };
     let mut cells: Vec<Cell> =

@@ -75,6 +75,9 @@ enum Bench {
         /// Numbers of clients
         #[arg(long, value_delimiter = ',', default_values_t = [1, 64, 256])]
         clients: Vec<usize>,
+        /// Our number of shards: one leader a zone when left out
+        #[arg(long, default_value_t = 3)]
+        shards: u32,
         /// Folder on the disk to measure; the current one when left out
         #[arg(long, value_name = "DIR", default_value = ".")]
         place: PathBuf,
@@ -172,9 +175,10 @@ async fn run(bench: Bench) -> Result<()> {
             ensure!(report.verdict.holds(), "the promises do not hold");
             Ok(())
         }
-        Bench::Replication { common, peer, rounds, load, clients, place } => {
+        Bench::Replication { common, peer, rounds, load, clients, shards, place } => {
             let options = replication::ReplicationOptions {
                 clients,
+                shards,
                 rounds: rounds.unwrap_or(if common.small { 1 } else { 4 }),
                 load: Duration::from_secs(load.unwrap_or(if common.small { 1 } else { 5 })),
                 etcd: peer.is_some(),

@@ -2,8 +2,9 @@
 
 use super::{
     CLIENTS_PER_CONNECTION, Side, VALUE_BYTES, Writer,
+    link::Link,
     processes::Processes,
-    proto::{CommitRequest, commit_reply::Outcome, replica_client::ReplicaClient},
+    proto::{CommitRequest, commit_reply::Outcome},
 };
 use crate::{
     cluster::{ZONES, free_ports},
@@ -15,10 +16,8 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Endpoint;
 
-/// Number of shards.
-const SHARDS: u32 = 16;
 /// Pause before a write is tried again elsewhere.
 const RETRY: Duration = Duration::from_millis(5);
 /// How long one attempt at a write may take.
@@ -28,12 +27,13 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 pub struct Replicas {
     processes: Processes,
     addresses: Vec<String>,
+    shards: u32,
     _folder: TempDir,
 }
 
 impl Replicas {
     /// Starts three of `program` (`tertulia-replica`) in a folder under `place`; `raft` overrides the log's options.
-    pub async fn start(program: PathBuf, place: &Path, raft: serde_json::Value) -> Result<Self> {
+    pub async fn start(program: PathBuf, place: &Path, shards: u32, raft: serde_json::Value) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("tertulia-replicas-").tempdir_in(place);
         let folder = folder.context("no folder for the replicas")?;
         let ports = free_ports(ZONES.len())?;
@@ -43,7 +43,7 @@ impl Replicas {
         let mut commands = Vec::new();
         for (i, zone) in ZONES.iter().enumerate() {
             let config = serde_json::json!({
-                "cluster": "bench", "node": i + 1, "zone": zone, "shards": SHARDS, "members": members,
+                "cluster": "bench", "node": i + 1, "zone": zone, "shards": shards, "members": members,
                 "data_dir": folder.path().join(zone), "release": "none", "peer": { "listen": address(i) },
                 "raft": raft,
             });
@@ -53,7 +53,7 @@ impl Replicas {
             commands.push((program.clone(), arguments, folder.path().join(format!("{zone}.log"))));
         }
         let addresses = (0..ZONES.len()).map(address).collect();
-        let mut this = Self { processes: Processes::new(commands), addresses, _folder: folder };
+        let mut this = Self { processes: Processes::new(commands), addresses, shards, _folder: folder };
         for i in 0..this.processes.len() {
             this.processes.start(i)?;
         }
@@ -64,7 +64,7 @@ impl Replicas {
     /// Waits until every shard takes a write.
     async fn wait_writable(&mut self) -> Result<()> {
         let run = format!("ready-{}", rand::random::<u64>());
-        for mut writer in self.writers(&run, 4 * SHARDS as usize)? {
+        for mut writer in self.writers(&run, 4 * self.shards as usize)? {
             if let Err(e) = writer.write(ATTEMPT, READY_DEADLINE).await {
                 bail!("the replicas do not take writes: {e:#}\n{}", self.processes.log_tail(0));
             }
@@ -75,7 +75,7 @@ impl Replicas {
 
 /// A client: one session, one turn after another.
 pub struct ReplicaWriter {
-    nodes: Vec<ReplicaClient<Channel>>,
+    nodes: Vec<Link>,
     at: usize,
     session: String,
     seq: u64,
@@ -88,36 +88,30 @@ impl Writer for ReplicaWriter {
         let seq = self.seq + 1;
         let mut last = String::from("no attempt was made");
         while begun.elapsed() < patience {
-            let request = CommitRequest { session: self.session.clone(), seq, value: self.value.clone() };
-            let answer = tokio::time::timeout(attempt, self.nodes[self.at].commit(request)).await;
-            match answer {
-                Ok(Ok(reply)) => {
-                    let reply = reply.into_inner();
-                    match reply.outcome() {
-                        Outcome::Committed => {
-                            self.seq = seq;
-                            return Ok(());
-                        }
-                        // Positions and ids differ by one.
-                        Outcome::NotLeader if reply.leader > 0 => {
-                            let leader = reply.leader as usize - 1;
-                            last = format!("node {} says that node {} leads", self.at + 1, reply.leader);
-                            if leader != self.at {
-                                self.at = leader;
-                                // A dead leader is named until its successor is known.
-                                if begun.elapsed() > RETRY {
-                                    tokio::time::sleep(RETRY).await;
-                                }
-                                continue;
-                            }
-                        }
-                        outcome => last = format!("node {}: {outcome:?}", self.at + 1),
+            let request = CommitRequest { number: 0, session: self.session.clone(), seq, value: self.value.clone() };
+            match tokio::time::timeout(attempt, self.nodes[self.at].call(request)).await {
+                Ok(Some(reply)) => match reply.outcome() {
+                    Outcome::Committed => {
+                        self.seq = seq;
+                        return Ok(());
                     }
-                }
-                Ok(Err(status)) if status.code() == tonic::Code::FailedPrecondition => {
-                    bail!("{}: turn {seq}: {status}", self.session);
-                }
-                Ok(Err(status)) => last = format!("node {}: {status}", self.at + 1),
+                    // Positions and ids differ by one.
+                    Outcome::NotLeader if reply.leader > 0 => {
+                        let leader = reply.leader as usize - 1;
+                        last = format!("node {} says that node {} leads", self.at + 1, reply.leader);
+                        if leader != self.at {
+                            self.at = leader;
+                            // A dead leader is named until its successor is known.
+                            if begun.elapsed() > RETRY {
+                                tokio::time::sleep(RETRY).await;
+                            }
+                            continue;
+                        }
+                    }
+                    Outcome::Refused => bail!("{}: turn {seq}: {}", self.session, reply.detail),
+                    outcome => last = format!("node {}: {outcome:?} {}", self.at + 1, reply.detail),
+                },
+                Ok(None) => last = format!("node {}: the connection broke", self.at + 1),
                 Err(_) => last = format!("node {}: no answer", self.at + 1),
             }
             self.at = (self.at + 1) % self.nodes.len();
@@ -140,9 +134,9 @@ impl Side for Replicas {
 
     fn writers(&self, run: &str, count: usize) -> Result<Vec<ReplicaWriter>> {
         let connections = count.div_ceil(CLIENTS_PER_CONNECTION);
-        let connect = |address: &String| -> Result<Vec<ReplicaClient<Channel>>> {
+        let connect = |address: &String| -> Result<Vec<Link>> {
             let endpoint = Endpoint::from_shared(format!("http://{address}"))?.tcp_nodelay(true);
-            Ok((0..connections).map(|_| ReplicaClient::new(endpoint.connect_lazy())).collect())
+            Ok((0..connections).map(|_| Link::new(endpoint.connect_lazy())).collect())
         };
         let pools = self.addresses.iter().map(connect).collect::<Result<Vec<_>>>()?;
         let writer = |i: usize| ReplicaWriter {

@@ -2,6 +2,7 @@
 
 mod client;
 mod etcd;
+mod link;
 mod processes;
 mod server;
 

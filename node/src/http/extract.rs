@@ -1,33 +1,63 @@
 //! Extractors whose rejections are problems with a place and an expectation.
 
-use super::Problem;
-use axum::body::Bytes;
+use super::{App, Problem};
+use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use dialogue::{IdempotencyKey, SessionId};
+use futures::StreamExt as _;
 use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is read of a body that is too large before the answer: see [`whole`].
+const REST_BYTES_MAX: usize = 16 << 20;
+/// How long it is read for.
+const REST_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// A JSON body.
 pub(super) struct Json<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let bytes = Bytes::from_request(request, state).await.map_err(|e| match e.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "body-too-large",
-                format!("the body is too large: {}", e.body_text()),
-            ),
-            status => Problem::new(status, "body-unreadable", e.body_text()),
-        })?;
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let bytes = whole(request.into_body(), app.config.http.body_bytes_max).await?;
         // serde's message names the field, the line and the column.
         serde_json::from_slice(&bytes)
             .map(Json)
             .map_err(|e| Problem::new(StatusCode::BAD_REQUEST, "bad-json", format!("the body: {e}")))
     }
+}
+
+/// The whole body, of at most `max` bytes.
+///
+/// The rest of one that is too large is read too, in bounds, and dropped: if the connection were closed while the client
+/// still sends, the client's system would throw the answer away and report a broken connection instead.
+async fn whole(body: Body, max: usize) -> Result<Vec<u8>, Problem> {
+    let mut chunks = body.into_data_stream();
+    let mut bytes = Vec::new();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|e| Problem::new(StatusCode::BAD_REQUEST, "body-unreadable", e.to_string()))?;
+        if bytes.len() + chunk.len() > max {
+            let mut rest = REST_BYTES_MAX;
+            let drop_rest = async {
+                while let (1.., Some(Ok(chunk))) = (rest, chunks.next().await) {
+                    rest = rest.saturating_sub(chunk.len());
+                }
+            };
+            // Out of time or not, the answer is the same.
+            let _ = tokio::time::timeout(REST_TIME_MAX, drop_rest).await;
+            return Err(Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body-too-large",
+                format!("the body is too large: expected at most {max} bytes"),
+            ));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
 }
 
 /// The session id in the path.

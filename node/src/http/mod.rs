@@ -11,7 +11,6 @@ pub use problem::Problem;
 
 use crate::peers::PeerTurns;
 use actors::{GpuHandle, Router, Sessions};
-use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use cluster_config::NodeConfig;
 use dialogue::ReleaseId;
@@ -46,7 +45,6 @@ pub struct App {
 
 /// All routes.
 pub fn routes(app: Arc<App>) -> axum::Router {
-    let body_limit = DefaultBodyLimit::max(app.config.http.body_bytes_max);
     axum::Router::new()
         .route("/v1/sessions/{id}", get(turns::session))
         .route("/v1/sessions/{id}/turns", post(turns::say))
@@ -60,6 +58,5 @@ pub fn routes(app: Arc<App>) -> axum::Router {
         .route("/metrics", get(ops::metrics))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .layer(body_limit)
         .with_state(app)
 }

@@ -144,6 +144,8 @@ pub enum Command {
     Turn(Box<CommitTurn>),
     /// Of the control group.
     Control(ControlCommand),
+    /// Encoded commands that were proposed together, in their order; none of them is a batch. Since feature level 2.
+    Batch(Vec<Bytes>),
 }
 
 /// First record of a snapshot file.

@@ -128,6 +128,7 @@ fn every_kind_of_record_has_its_bytes() {
     golden(Command::Control(ControlCommand::Mark { node: 1, state: NodeState::Removed }), COMMAND_MARK);
     let place = ControlCommand::Place { based_on: 7, assignments: vec![assignment] };
     golden(Command::Control(place), COMMAND_PLACE);
+    golden(Command::Batch(vec![Bytes::from_static(b"hi"), Bytes::from_static(b"you")]), COMMAND_BATCH);
     golden(ExportHeadRecord { identity: "{}".into() }, EXPORT_HEAD);
 }
 

@@ -1,95 +1,147 @@
 //! What a command does to a state: a function from what is stored and the command to changes and an answer.
 
+use super::{
+    GroupState,
+    sessions::{Known, window_begins},
+    state::Moving,
+};
 use crate::{
     Applied, ControlCommand, ControlState,
-    codec::{self, Command, HeaderRecord, KeyRecord, Record},
-    store::{Change, Damage, keys},
-    types::GroupId,
+    codec::{self, Command, HeaderRecord, Record},
+    store::{Damage, keys},
+    types::Proposal,
 };
-use bytes::Bytes;
-use dialogue::{CommitOutcome, CommitTurn, TurnRecord, limits::IDEMPOTENCY_WINDOW_TURNS};
-use std::{collections::BTreeMap, io};
+use dialogue::{CommitOutcome, CommitTurn, IdempotencyKey, SessionId, TurnRecord};
+use std::io;
 
-/// Changes that nobody sees yet, over what everybody sees.
-pub(super) struct Draft<'a> {
-    group: GroupId,
-    base: &'a dyn Fn(&[u8]) -> io::Result<Option<Bytes>>,
-    changes: BTreeMap<Vec<u8>, Option<Bytes>>,
+/// The commands of an entry, in order.
+pub(super) enum Commands {
+    One(Command),
+    Batch(Vec<Command>),
 }
 
-impl<'a> Draft<'a> {
-    pub(super) fn new(group: GroupId, base: &'a dyn Fn(&[u8]) -> io::Result<Option<Bytes>>) -> Self {
-        Self { group, base, changes: BTreeMap::new() }
-    }
-
-    pub(super) fn read<R: Record>(&self, key: &[u8]) -> io::Result<Option<R>> {
-        let decoded = match self.changes.get(key) {
-            Some(value) => value.as_deref().map(codec::decode),
-            None => (self.base)(key)?.map(|v| codec::decode(&v)),
-        };
-        decoded.transpose().map_err(|e| Damage::new(self.group, None, format!("the state: {e}")).into())
-    }
-
-    pub(super) fn put<R: Record>(&mut self, key: Vec<u8>, record: &R) {
-        self.changes.insert(key, Some(codec::encode(record).into()));
-    }
-
-    pub(super) fn keys(&self) -> impl Iterator<Item = &Vec<u8>> {
-        self.changes.keys()
-    }
-
-    pub(super) fn into_changes(self) -> Vec<Change> {
-        self.changes.into_iter().collect()
-    }
-}
-
-/// Applies one encoded command. An error means that log or state is damaged: a bad command is answered, not an error.
-pub(super) fn apply(draft: &mut Draft<'_>, command: &[u8]) -> io::Result<Applied> {
-    match codec::decode::<Command>(command)? {
-        Command::Turn(turn) => apply_turn(draft, *turn).map(Applied::Turn),
-        Command::Control(command) => apply_control(draft, command),
-    }
-}
-
-fn apply_turn(draft: &mut Draft<'_>, command: CommitTurn) -> io::Result<CommitOutcome> {
-    let CommitTurn { session, expected_seq, turn } = command;
-    let group = draft.group;
-    let key = keys::idempotency(group, &session, &turn.key);
-    if let Some(known) = draft.read::<KeyRecord>(&key)? {
-        let recorded = draft.read::<TurnRecord>(&keys::turn(group, &session, known.seq))?;
-        let missing = || Damage::new(group, None, format!("turn {} of {session} is missing", known.seq));
-        return Ok(CommitOutcome::Replayed(Box::new(recorded.ok_or_else(missing)?)));
-    }
-    let header_key = keys::header(group, &session);
-    let mut header = draft.read::<HeaderRecord>(&header_key)?.unwrap_or_default();
-    if expected_seq != header.seq || turn.seq != expected_seq + 1 {
-        return Ok(CommitOutcome::Fenced { actual_seq: header.seq });
-    }
-
-    header.seq = turn.seq;
-    if turn.begins_context() || header.context_begins_seq == 0 {
-        header.context_begins_seq = turn.seq;
-    }
-    draft.put(header_key, &header);
-    draft.put(key, &KeyRecord { seq: turn.seq });
-    draft.put(keys::turn(group, &session, turn.seq), &turn);
-
-    if let Some(old) = turn.seq.checked_sub(IDEMPOTENCY_WINDOW_TURNS).filter(|old| *old > 0)
-        && let Some(old_turn) = draft.read::<TurnRecord>(&keys::turn(group, &session, old))?
-    {
-        let old_key = keys::idempotency(group, &session, &old_turn.key);
-        // The key may have been used again since: then it belongs to the newer turn.
-        if draft.read::<KeyRecord>(&old_key)?.is_some_and(|k| k.seq == old) {
-            draft.changes.insert(old_key, None);
+impl Commands {
+    pub(super) fn decode(proposal: &Proposal) -> io::Result<Self> {
+        match codec::decode(&proposal.0)? {
+            Command::Batch(commands) => {
+                let decode = |bytes: &bytes::Bytes| match codec::decode(bytes)? {
+                    Command::Batch(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "a batch in a batch")),
+                    command => Ok(command),
+                };
+                commands.iter().map(decode).collect::<io::Result<_>>().map(Self::Batch)
+            }
+            command => Ok(Self::One(command)),
         }
     }
-    Ok(CommitOutcome::Committed { seq: turn.seq })
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Command> {
+        match self {
+            Self::One(command) => std::slice::from_ref(command).iter(),
+            Self::Batch(commands) => commands.iter(),
+        }
+    }
 }
 
-fn apply_control(draft: &mut Draft<'_>, command: ControlCommand) -> io::Result<Applied> {
-    let key = keys::control(draft.group);
-    let mut state = draft.read::<ControlState>(&key)?.unwrap_or_default();
-    let outcome = state.apply(command);
-    draft.put(key, &state);
-    Ok(Applied::Control(outcome))
+impl GroupState {
+    /// Applies the commands of one entry. An error means that log or state is damaged: a bad command is answered, not
+    /// an error.
+    pub(super) fn apply_commands(&self, moving: &mut Moving, commands: Commands) -> io::Result<Applied> {
+        match commands {
+            Commands::One(command) => self.apply_command(moving, command),
+            Commands::Batch(commands) => {
+                let applied = commands.into_iter().map(|c| self.apply_command(moving, c)).collect::<io::Result<_>>();
+                applied.map(Applied::Batch)
+            }
+        }
+    }
+
+    fn apply_command(&self, moving: &mut Moving, command: Command) -> io::Result<Applied> {
+        match command {
+            Command::Turn(turn) => self.apply_turn(moving, *turn).map(Applied::Turn),
+            Command::Control(command) => self.apply_control(moving, command),
+            Command::Batch(_) => unreachable!("decoding refuses a batch in a batch"),
+        }
+    }
+
+    /// Is all in memory that these commands need, so that they are applied without reading the disk?
+    pub(super) fn knows(&self, commands: &Commands) -> bool {
+        let known = self.known.lock();
+        commands.iter().all(|c| matches!(c, Command::Turn(turn) if known.peek(&turn.session).is_some()))
+    }
+
+    fn apply_turn(&self, moving: &mut Moving, command: CommitTurn) -> io::Result<CommitOutcome> {
+        let CommitTurn { session, expected_seq, turn } = command;
+        let group = self.group();
+        let (mut header, key, same) = self.end_of(&session, &turn.key)?;
+        if let Some(recorded) = self.turn_with_key(&session, &turn.key, &same)? {
+            return Ok(CommitOutcome::Replayed(Box::new(recorded)));
+        }
+        if expected_seq != header.seq || turn.seq != expected_seq + 1 {
+            return Ok(CommitOutcome::Fenced { actual_seq: header.seq });
+        }
+        header.seq = turn.seq;
+        if turn.begins_context() || header.context_begins_seq == 0 {
+            header.context_begins_seq = turn.seq;
+        }
+        self.stage(moving, keys::header(group, &session), &header)?;
+        self.stage(moving, keys::turn(group, &session, turn.seq), &turn)?;
+        self.known.lock().advance(&session, header, key);
+        Ok(CommitOutcome::Committed { seq: turn.seq })
+    }
+
+    /// A session's header, the hash of a key, and the turns whose keys have the same one. Learns a session that it did
+    /// not know.
+    fn end_of(&self, session: &SessionId, key: &IdempotencyKey) -> io::Result<(HeaderRecord, u64, Vec<u64>)> {
+        let found = |known: &Known, hash: u64| (known.header, hash, known.turns_with(hash));
+        {
+            let mut known = self.known.lock();
+            let hash = known.hash(key);
+            if let Some(known) = known.get(session) {
+                return Ok(found(known, hash));
+            }
+        }
+        // Entries are applied one at a time: nobody else changes the session meanwhile.
+        let header = self.read::<HeaderRecord>(&keys::header(self.group(), session))?.unwrap_or_default();
+        let turns = self.turns_between(session, window_begins(header.seq), header.seq)?;
+        let mut known = self.known.lock();
+        known.learn(session.clone(), header, turns.iter().map(|t| &t.key));
+        let hash = known.hash(key);
+        let learned = known.get(session).expect("it was just learned");
+        Ok(found(learned, hash))
+    }
+
+    /// The one of these turns that has the key itself.
+    pub(super) fn turn_with_key(
+        &self,
+        session: &SessionId,
+        key: &IdempotencyKey,
+        turns: &[u64],
+    ) -> io::Result<Option<TurnRecord>> {
+        for seq in turns {
+            let turn = self.read::<TurnRecord>(&keys::turn(self.group(), session, *seq))?;
+            let missing = || Damage::new(self.group(), None, format!("turn {seq} of {session} is missing"));
+            let turn = turn.ok_or_else(missing)?;
+            if turn.key == *key {
+                return Ok(Some(turn));
+            }
+        }
+        Ok(None)
+    }
+
+    fn apply_control(&self, moving: &mut Moving, command: ControlCommand) -> io::Result<Applied> {
+        let key = keys::control(self.group());
+        let mut state = self.read::<ControlState>(&key)?.unwrap_or_default();
+        let outcome = state.apply(command);
+        self.stage(moving, key, &state)?;
+        Ok(Applied::Control(outcome))
+    }
+
+    /// A change that everybody sees from now on.
+    fn stage<R: Record>(&self, moving: &mut Moving, key: Vec<u8>, record: &R) -> io::Result<()> {
+        if let Some(copying) = &mut moving.copying {
+            copying.keep(&key, || self.get(&key))?;
+        }
+        self.fresh.lock().stage((key, Some(codec::encode(record).into())));
+        Ok(())
+    }
 }

@@ -2,8 +2,8 @@
 //!
 //! # What is durable when
 //!
-//! An entry is applied in memory and answered; effects and `last_applied` go to the store in one atomic batch, with
-//! whatever the writer thread writes next, but nobody waits for a barrier: the log is durable already. A crash that
+//! An entry is applied in memory and answered; effects and `last_applied` go to the store in one atomic batch, a
+//! little later and together with those of other entries. Nobody waits for a barrier: the log is durable already. A crash that
 //! takes back the last batches leaves a state that is consistent with its own `last_applied`, and openraft applies
 //! the tail again from the log. That holds because
 //!
@@ -21,6 +21,7 @@ mod check;
 mod fresh;
 mod incoming;
 mod retire;
+mod sessions;
 mod snapshot;
 mod state;
 
@@ -31,9 +32,10 @@ pub(crate) use check::check_applied;
 pub(crate) use incoming::{Announced, Incoming};
 
 pub use state::GroupState;
+use state::Work;
 
 use crate::{
-    limits::{APPLY_BYTES_MAX, APPLY_ENTRIES_MAX},
+    limits::{APPLY_BYTES_MAX, APPLY_ENTRIES_MAX, STATE_FLUSH_BYTES, STATE_FLUSH_WAIT},
     store::Writer,
     types::{Entry, GroupId, LogId, SnapshotMeta, StoredMembership, TypeConfig},
 };
@@ -55,6 +57,13 @@ impl StateMachine {
     /// The machine over a state that was opened before.
     pub fn new(state: Arc<GroupState>, writer: Writer) -> Self {
         Self { state, writer }
+    }
+
+    /// Hands what is applied to the writer now.
+    pub async fn flush(&self) -> io::Result<()> {
+        let place = self.writer.reserve(self.state.staged_bytes()).await?;
+        let state = self.state.clone();
+        blocking(move || state.flush(Some(place))).await
     }
 }
 
@@ -91,14 +100,29 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                     entries.push(entry);
                     responders.push(responder);
                 }
-                let state = self.state.clone();
-                let place = self.writer.reserve(bytes).await?;
-                // Headers and keys of sessions that were silent for long are read from the disk.
-                let answers = blocking(move || state.apply(entries, place)).await?;
+                let group = self.state.group();
+                let work = entries.into_iter().map(|e| Work::decode(group, e)).collect::<io::Result<Vec<_>>>()?;
+                let answers = if self.state.is_quick(&work) {
+                    self.state.apply(work)?
+                } else {
+                    // Sessions that were silent for long are read from the disk.
+                    let state = self.state.clone();
+                    blocking(move || state.apply(work)).await?
+                };
                 for (responder, answer) in responders.into_iter().zip(answers) {
                     if let Some(responder) = responder {
                         responder.send(answer);
                     }
+                }
+                if self.state.staged_bytes() >= STATE_FLUSH_BYTES {
+                    self.flush().await?;
+                } else if self.state.wants_flush() {
+                    let later = self.clone();
+                    tokio::spawn(async move {
+                        tokio::time::sleep(STATE_FLUSH_WAIT).await;
+                        // A writer that is gone has said why; openraft hears of it at its next append.
+                        drop(later.flush().await);
+                    });
                 }
             }
         }

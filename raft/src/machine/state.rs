@@ -2,17 +2,18 @@
 
 use super::{
     SnapshotPlace,
-    apply::{Draft, apply},
+    apply::Commands,
     fresh::Fresh,
+    sessions::{Sessions, window_begins},
     snapshot::{self, SnapshotFile, SnapshotWriter},
 };
 use crate::{
     Applied, ControlState,
-    codec::{self, AppliedRecord, HeaderRecord, InstallRecord, KeyRecord, LogIdRecord, Record},
+    codec::{self, AppliedRecord, HeaderRecord, InstallRecord, LogIdRecord, Record},
     failpoints,
     limits::{APPLY_BYTES_MAX, SNAPSHOT_RECORD_BYTES},
     store::{Ack, Change, Damage, Place, Store, WriteOp, Writer, keys},
-    types::{Entry, GroupId, LogId, SnapshotMeta, StoredMembership},
+    types::{Entry, GroupId, LogId, Membership, SnapshotMeta, StoredMembership},
 };
 use bytes::Bytes;
 use dialogue::{IdempotencyKey, SessionId, SessionSnapshot, TurnRecord};
@@ -23,14 +24,15 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Acquire},
+        atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Relaxed},
     },
 };
 
 /// The state of one group. All methods block for the length of their store calls.
 ///
-/// An entry is applied in memory, visible at once, and reaches the store with the writer thread's next batch: one
-/// batch of the store carries the log and the states of all groups.
+/// An entry is applied in memory and visible at once. Its effects wait there for others for a short while
+/// ([`STATE_FLUSH_WAIT`](crate::limits::STATE_FLUSH_WAIT)), and reach the store with the writer thread's next batch
+/// then: one batch of the store carries the log and the states of all groups.
 pub struct GroupState {
     place: SnapshotPlace,
     store: Arc<dyn Store>,
@@ -38,7 +40,11 @@ pub struct GroupState {
     /// The last batch of effects that is in the store.
     stored: Arc<AtomicU64>,
     /// What is applied and visible, but still on its way to the store.
-    fresh: Mutex<Fresh>,
+    pub(super) fresh: Mutex<Fresh>,
+    /// Sessions that are at work.
+    pub(super) known: Mutex<Sessions>,
+    /// Will somebody flush what is staged?
+    flush_due: AtomicBool,
     /// Held to write while a snapshot replaces the state, so that nobody reads half of it.
     whole: RwLock<()>,
     /// Held while a snapshot is built or installed: one at a time.
@@ -52,18 +58,55 @@ pub struct GroupState {
 
 type Pair = (Vec<u8>, Vec<u8>);
 
-struct Moving {
+pub(super) struct Moving {
     /// The replica has left its group: nothing is applied or installed any more.
     retired: bool,
     last: Option<LogId>,
     membership: StoredMembership,
     /// While a snapshot is built: what the keys behind its cursor held when it began.
-    copying: Option<Copying>,
+    pub(super) copying: Option<Copying>,
 }
 
-struct Copying {
+pub(super) struct Copying {
     cursor: Vec<u8>,
     before: BTreeMap<Vec<u8>, Option<Bytes>>,
+}
+
+impl Copying {
+    /// Notes what a key holds before it changes for the first time.
+    pub(super) fn keep(&mut self, key: &[u8], now: impl FnOnce() -> io::Result<Option<Bytes>>) -> io::Result<()> {
+        if *key >= *self.cursor && !self.before.contains_key(key) {
+            self.before.insert(key.to_vec(), now()?);
+        }
+        Ok(())
+    }
+}
+
+/// An entry whose commands are decoded.
+pub(super) struct Work {
+    log_id: LogId,
+    payload: Payload,
+}
+
+enum Payload {
+    Blank,
+    Commands(Commands),
+    Membership(Membership),
+}
+
+impl Work {
+    pub(super) fn decode(group: GroupId, entry: Entry) -> io::Result<Self> {
+        let log_id = entry.log_id;
+        let payload = match entry.payload {
+            EntryPayload::Blank => Payload::Blank,
+            EntryPayload::Normal(proposal) => {
+                let damaged = |e| Damage::new(group, Some(log_id.index), e);
+                Payload::Commands(Commands::decode(&proposal).map_err(damaged)?)
+            }
+            EntryPayload::Membership(membership) => Payload::Membership(membership),
+        };
+        Ok(Self { log_id, payload })
+    }
 }
 
 impl Moving {
@@ -86,6 +129,8 @@ impl GroupState {
             writer,
             stored: Arc::default(),
             fresh: Mutex::default(),
+            known: Mutex::default(),
+            flush_due: AtomicBool::new(false),
             whole: RwLock::new(()),
             snapshotting: Mutex::new(()),
             receiving: Arc::default(),
@@ -116,12 +161,13 @@ impl GroupState {
         self.place.group
     }
 
-    fn read<R: Record>(&self, key: &[u8]) -> io::Result<Option<R>> {
-        Draft::new(self.group(), &|key| self.get(key)).read(key)
+    pub(super) fn read<R: Record>(&self, key: &[u8]) -> io::Result<Option<R>> {
+        let decoded = self.get(key)?.map(|v| codec::decode(&v)).transpose();
+        decoded.map_err(|e| Damage::new(self.group(), None, format!("the state: {e}")).into())
     }
 
     /// What everybody sees. What is no longer fresh is in the store: looking in this order misses nothing.
-    fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>> {
+    pub(super) fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>> {
         if let Some(fresh) = self.fresh.lock().get(key) {
             return Ok(fresh);
         }
@@ -134,46 +180,71 @@ impl GroupState {
         (moving.last, moving.membership.clone())
     }
 
-    /// Applies entries in order and hands their effects to the writer in one batch with the new `last_applied`.
-    pub fn apply(&self, entries: Vec<Entry>, place: Place) -> io::Result<Vec<Applied>> {
-        let group = self.group();
+    /// Are the entries applied without reading the disk?
+    pub(super) fn is_quick(&self, work: &[Work]) -> bool {
+        let quick = |w: &Work| matches!(&w.payload, Payload::Commands(commands) if self.knows(commands));
+        // A snapshot that is built reads what changes, and holds the lock for the length of a read.
+        self.moving.try_lock().is_some_and(|moving| moving.copying.is_none()) && work.iter().all(quick)
+    }
+
+    /// Applies entries in order. Their effects are visible when this returns, and wait to be [flushed](Self::flush).
+    pub(super) fn apply(&self, work: Vec<Work>) -> io::Result<Vec<Applied>> {
         let mut moving = self.moving.lock();
         moving.check()?;
-        let base = |key: &[u8]| self.get(key);
-        let mut draft = Draft::new(group, &base);
-        let mut answers = Vec::with_capacity(entries.len());
-        let (mut last, mut membership) = (moving.last, moving.membership.clone());
-        for entry in entries {
-            answers.push(match &entry.payload {
-                EntryPayload::Normal(proposal) => {
-                    apply(&mut draft, &proposal.0).map_err(|e| Damage::new(group, Some(entry.log_id.index), e))?
+        let applied = self.apply_each(&mut moving, work);
+        // What is half applied must never reach the store.
+        moving.retired |= applied.is_err();
+        applied
+    }
+
+    fn apply_each(&self, moving: &mut Moving, work: Vec<Work>) -> io::Result<Vec<Applied>> {
+        let mut answers = Vec::with_capacity(work.len());
+        for Work { log_id, payload } in work {
+            answers.push(match payload {
+                Payload::Commands(commands) => {
+                    let damaged = |e| Damage::new(self.group(), Some(log_id.index), e);
+                    self.apply_commands(moving, commands).map_err(damaged)?
                 }
-                EntryPayload::Blank => Applied::Nothing,
-                EntryPayload::Membership(m) => {
-                    membership = StoredMembership::new(Some(entry.log_id), m.clone());
+                Payload::Blank => Applied::Nothing,
+                Payload::Membership(m) => {
+                    moving.membership = StoredMembership::new(Some(log_id), m);
                     Applied::Nothing
                 }
             });
-            last = Some(entry.log_id);
+            moving.last = Some(log_id);
         }
-        draft.put(
-            keys::applied(group),
-            &AppliedRecord { last: last.as_ref().map(LogIdRecord::from), membership: (&membership).into() },
-        );
-        if let Some(copying) = &mut moving.copying {
-            for key in draft.keys() {
-                if *key >= copying.cursor && !copying.before.contains_key(key) {
-                    copying.before.insert(key.clone(), self.get(key)?);
-                }
-            }
-        }
-        let changes = draft.into_changes();
-        let op = self.fresh.lock().add(&changes, self.stored.load(Acquire));
-        // Still under the lock: whoever sees the new `last` and asks the writer for a barrier comes behind it.
-        self.writer.submit_into(place, WriteOp { changes, stored: Some((self.stored.clone(), op)), ack: Ack::None })?;
-        moving.last = last;
-        moving.membership = membership;
         Ok(answers)
+    }
+
+    /// Bytes of effects that wait.
+    pub(super) fn staged_bytes(&self) -> usize {
+        self.fresh.lock().staged_bytes()
+    }
+
+    /// Does the caller have to see to it that effects are flushed later on? Only one is told so.
+    pub(super) fn wants_flush(&self) -> bool {
+        !self.flush_due.swap(true, Relaxed)
+    }
+
+    /// Hands the effects that wait to the writer, in one batch with `last_applied`.
+    pub(super) fn flush(&self, place: Option<Place>) -> io::Result<()> {
+        self.flush_due.store(false, Relaxed);
+        let moving = self.moving.lock();
+        if moving.retired { Ok(()) } else { self.flush_all(&moving, place) }
+    }
+
+    fn flush_all(&self, moving: &Moving, place: Option<Place>) -> io::Result<()> {
+        let applied = AppliedRecord {
+            last: moving.last.as_ref().map(LogIdRecord::from),
+            membership: (&moving.membership).into(),
+        };
+        let (op, changes) = {
+            let mut fresh = self.fresh.lock();
+            fresh.stage((keys::applied(self.group()), Some(codec::encode(&applied).into())));
+            fresh.submit(self.stored.load(Acquire))
+        };
+        // Still under the lock: whoever sees the new `last` and asks the writer for a barrier comes behind it.
+        self.writer.submit_into(place, WriteOp { changes, stored: Some((self.stored.clone(), op)), ack: Ack::None })
     }
 
     /// Number of turns of a session and the turns since its context began.
@@ -189,10 +260,17 @@ impl GroupState {
     /// The turn recorded under a key.
     pub fn recorded(&self, session: &SessionId, key: &IdempotencyKey) -> io::Result<Option<TurnRecord>> {
         let _whole = self.whole.read();
-        match self.read::<KeyRecord>(&keys::idempotency(self.group(), session, key))? {
-            Some(known) => self.read(&keys::turn(self.group(), session, known.seq)),
-            None => Ok(None),
+        let same = {
+            let known = self.known.lock();
+            let hash = known.hash(key);
+            known.peek(session).map(|known| known.turns_with(hash))
+        };
+        if let Some(same) = same {
+            return self.turn_with_key(session, key, &same);
         }
+        let Some(header) = self.read::<HeaderRecord>(&keys::header(self.group(), session))? else { return Ok(None) };
+        let turns = self.turns_between(session, window_begins(header.seq), header.seq)?;
+        Ok(turns.into_iter().find(|turn| turn.key == *key))
     }
 
     /// Up to `limit` turns behind `after_seq`.
@@ -205,7 +283,7 @@ impl GroupState {
         self.turns_between(session, after_seq.saturating_add(1), to)
     }
 
-    fn turns_between(&self, session: &SessionId, first: u64, last: u64) -> io::Result<Vec<TurnRecord>> {
+    pub(super) fn turns_between(&self, session: &SessionId, first: u64, last: u64) -> io::Result<Vec<TurnRecord>> {
         let group = self.group();
         if first > last {
             return Ok(Vec::new());
@@ -241,6 +319,8 @@ impl GroupState {
         let end = keys::after_prefix(&prefix);
         let meta = {
             let mut moving = self.moving.lock();
+            moving.check()?;
+            self.flush_all(&moving, None)?;
             moving.copying = Some(Copying { cursor: prefix.clone(), before: BTreeMap::new() });
             SnapshotMeta { last_log_id: moving.last, last_membership: moving.membership.clone() }
         };
@@ -325,6 +405,7 @@ impl GroupState {
         // What was applied before must not reach the store behind the snapshot.
         self.writer.barrier_blocking()?;
         self.fresh.lock().clear();
+        self.known.lock().clear();
         let group = self.group();
         let install_key = keys::install(group);
         let record = codec::encode(&InstallRecord { file: file.name() });

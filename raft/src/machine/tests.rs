@@ -32,9 +32,10 @@ impl std::ops::Deref for Opened {
 
 impl Opened {
     fn apply(&self, entries: Vec<Entry>) -> io::Result<Vec<Applied>> {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let place = runtime.block_on(self.writer.reserve(0))?;
-        self.state.apply(entries, place)
+        let work = entries.into_iter().map(|e| Work::decode(GroupId(0), e)).collect::<io::Result<_>>()?;
+        let applied = self.state.apply(work)?;
+        self.state.flush(None)?;
+        Ok(applied)
     }
 }
 
@@ -310,4 +311,86 @@ fn a_key_is_remembered_for_its_window_and_then_forgotten() {
     assert_eq!(commit(seq, "new"), CommitOutcome::Committed { seq });
     assert_eq!(commit(seq + 1, "k1"), CommitOutcome::Committed { seq: seq + 1 }, "the first key is forgotten");
     assert!(matches!(commit(seq + 2, "k3"), CommitOutcome::Replayed(turn) if turn.seq == 3));
+}
+
+#[test]
+fn a_batch_is_applied_command_by_command_and_answered_so() {
+    let folder = TempDir::new().unwrap();
+    let store = MemoryStore::new(1);
+    let state = open(folder.path(), "state", &store);
+    let commands = [turn("a", 1, "k1"), turn("a", 2, "k2"), turn("a", 2, "k3"), turn("b", 1, "k1"), turn("a", 2, "k2")];
+    let encoded = commands.map(|c| codec::encode(&Command::Turn(Box::new(c))).into());
+    let batch = |commands| {
+        let log_id = LogId::new(LeaderId { term: 1, node_id: 1 }, 0);
+        let command = codec::encode(&Command::Batch(commands));
+        Entry { log_id, payload: EntryPayload::Normal(Proposal(command.into())) }
+    };
+    let answer = state.apply(vec![batch(encoded.to_vec())]).unwrap().remove(0);
+    let Applied::Batch(answers) = answer else { panic!("{answer:?}") };
+    let [
+        Applied::Turn(CommitOutcome::Committed { seq: 1 }),
+        Applied::Turn(CommitOutcome::Committed { seq: 2 }),
+        Applied::Turn(CommitOutcome::Fenced { actual_seq: 2 }),
+        Applied::Turn(CommitOutcome::Committed { seq: 1 }),
+        Applied::Turn(CommitOutcome::Replayed(again)),
+    ] = &answers[..]
+    else {
+        panic!("{answers:?}")
+    };
+    assert_eq!((again.seq, again.key.as_str()), (2, "k2"));
+    // A batch in a batch is damage, and nothing of a damaged entry reaches the store.
+    state.writer.barrier_blocking().unwrap();
+    let before = store.contents();
+    let nested = codec::encode(&Command::Batch(vec![])).into();
+    let next = codec::encode(&Command::Turn(Box::new(turn("a", 3, "k4")))).into();
+    let refused = state.apply(vec![batch(vec![next, nested])]).unwrap_err();
+    assert!(refused.to_string().contains("a batch in a batch"), "{refused}");
+    state.writer.barrier_blocking().unwrap();
+    assert!(store.contents() == before);
+}
+
+#[test]
+fn effects_that_wait_are_seen_and_a_crash_before_they_are_written_is_made_good_from_the_log() {
+    let folder = TempDir::new().unwrap();
+    let store = MemoryStore::new(1);
+    let state = open(folder.path(), "state", &store);
+    let work = |range: std::ops::Range<u64>| range.map(|i| Work::decode(GroupId(0), entry_at(i)).unwrap()).collect();
+    state.apply((0..500).map(entry_at).collect()).unwrap();
+    state.state.apply(work(500..800)).unwrap();
+    let session = SessionId::new("s3").unwrap();
+    let key = IdempotencyKey::new("k8").unwrap();
+    let seen = state.load(&session).unwrap();
+    assert_eq!((seen.seq, seen.turns.len()), (9, 9));
+    assert_eq!(state.recorded(&session, &key).unwrap().map(|t| t.seq), Some(8));
+    state.writer.barrier_blocking().unwrap();
+
+    let survived = Arc::new(store.crash(Survivors::Synced));
+    let again = open(folder.path(), "state", &survived);
+    assert_eq!(again.applied().0.map(|id| id.index), Some(499));
+    assert_eq!(again.recorded(&session, &key).unwrap(), None);
+    again.apply((500..800).map(entry_at).collect()).unwrap();
+    assert_eq!(again.load(&session).unwrap(), seen);
+}
+
+#[test]
+fn keys_are_remembered_across_a_restart_and_after_the_session_was_forgotten() {
+    let folder = TempDir::new().unwrap();
+    let store = MemoryStore::new(1);
+    let state = open(folder.path(), "state", &store);
+    let mut index = 0;
+    let mut commit = |state: &Opened, session: &str, seq: u64, key: &str| {
+        let answer = state.apply(vec![entry(index, turn(session, seq, key))]).unwrap().remove(0);
+        index += 1;
+        let Applied::Turn(outcome) = answer else { panic!("{answer:?}") };
+        outcome
+    };
+    assert_eq!(commit(&state, "s", 1, "k1"), CommitOutcome::Committed { seq: 1 });
+    // More sessions than are known by heart.
+    for other in 0..crate::limits::KNOWN_KEYS_MAX * 3 / 2 {
+        commit(&state, &format!("other-{other}"), 1, "k1");
+    }
+    assert!(state.known.lock().peek(&SessionId::new("s").unwrap()).is_none());
+    assert!(matches!(commit(&state, "s", 2, "k1"), CommitOutcome::Replayed(turn) if turn.seq == 1));
+    let again = open(folder.path(), "state", &store);
+    assert!(matches!(commit(&again, "s", 2, "k1"), CommitOutcome::Replayed(turn) if turn.seq == 1));
 }

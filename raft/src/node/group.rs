@@ -5,6 +5,7 @@ use super::{
     pulse::{Leads, Pulses},
 };
 use crate::{
+    ControlState,
     machine::GroupState,
     net::{Gate, Registered},
     store::LogStore,
@@ -47,10 +48,11 @@ impl Group {
         log: LogStore,
         gate: Arc<Gate>,
         owner: Arc<watch::Sender<Owner>>,
+        view: watch::Receiver<Arc<ControlState>>,
     ) -> Self {
         let last_log_at_start = log.ends().last.map(|l| l.index);
         let recovered = AtomicBool::new(false);
-        let (proposer, propose) = Proposer::new(raft.clone());
+        let (proposer, propose) = Proposer::new(raft.clone(), view);
         let tasks = Mutex::new(vec![tokio::spawn(propose)]);
         Self { id, raft, state, log, gate, proposer, owner, tasks, recovered, last_log_at_start }
     }

@@ -2,6 +2,7 @@
 
 use super::{StartError, group::Group};
 use crate::{
+    ControlState,
     codec::{self, TombstoneRecord},
     machine::{GroupState, SnapshotPlace, StateMachine, wipe_replica},
     net::{Gate, Lanes, NetworkFactory, Peers},
@@ -26,6 +27,8 @@ pub(super) struct Shared {
     pub(super) store: Arc<dyn Store>,
     pub(super) writer: Writer,
     pub(super) stall: Duration,
+    /// The control state as the node knows it.
+    pub(super) view: watch::Receiver<Arc<ControlState>>,
 }
 
 /// A replica whose records were read and checked.
@@ -85,5 +88,5 @@ pub(super) async fn start(
     let raft = Raft::new(shared.node, config, network, log.clone(), machine)
         .await
         .map_err(|e| StartError::Group { group: id, reason: e.to_string() })?;
-    Ok(Group::new(id, raft, state, log, gate, owner))
+    Ok(Group::new(id, raft, state, log, gate, owner, shared.view.clone()))
 }

@@ -67,6 +67,7 @@ pub(super) async fn start(config: &NodeConfig, extra: Routes) -> Result<Arc<Node
 
     let longest = Duration::from_millis(config.raft.election_timeout_ms_max);
     let stall = (longest * 4).max(PEER_STALL_MIN);
+    let view = watch::Sender::new(Arc::new(ControlState::default()));
     let shared = Shared {
         node: id,
         cluster: config.cluster.clone(),
@@ -77,6 +78,7 @@ pub(super) async fn start(config: &NodeConfig, extra: Routes) -> Result<Arc<Node
         store: store.clone(),
         writer: writer.clone(),
         stall,
+        view: view.subscribe(),
     };
     let mut groups: BTreeMap<GroupId, Arc<Group>> = BTreeMap::new();
     for opened in opened {
@@ -98,7 +100,7 @@ pub(super) async fn start(config: &NodeConfig, extra: Routes) -> Result<Arc<Node
         groups: RwLock::new(groups),
         registered: Arc::new(RwLock::new(registered)),
         shared,
-        view: watch::Sender::new(Arc::new(ControlState::default())),
+        view,
         pulses: Arc::new(Pulses::new(longest.max(PEER_SILENCE_MIN))),
         beat: Beat::new(config.me()),
         leads_changed: Arc::new(Notify::new()),

@@ -109,14 +109,15 @@ impl Writer {
     }
 
     /// Puts an operation into its place: at once, so that the caller can do it under a lock that keeps an order.
-    pub fn submit_into(&self, place: Place, op: WriteOp) -> io::Result<()> {
-        self.queue.0.push(op, Some(place.0)).map_err(|Closed| self.gone())
+    /// Without a place it may be one more than the bound: for the few that come one at a time for each group.
+    pub fn submit_into(&self, place: Option<Place>, op: WriteOp) -> io::Result<()> {
+        self.queue.0.push(op, place.map(|p| p.0)).map_err(|Closed| self.gone())
     }
 
     /// Puts an operation into the queue; waits while the queue is full.
     pub async fn submit(&self, op: WriteOp) -> io::Result<()> {
         let place = self.reserve(op.bytes()).await?;
-        self.submit_into(place, op)
+        self.submit_into(Some(place), op)
     }
 
     /// Applies changes and returns when they, and everything submitted before them, are durable.

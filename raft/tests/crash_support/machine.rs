@@ -84,6 +84,7 @@ impl Machine {
                 let entries = self.log.try_get_log_entries(from..=to.1).await?;
                 assert_eq!(entries.len() as u64, to.1 + 1 - from, "the log does not have what is to be applied");
                 self.state.apply(futures::stream::iter(entries.into_iter().map(|e| Ok((e, None))))).await?;
+                self.state.flush().await?;
             }
             Op::Snapshot => drop(self.state.build_snapshot().await?),
             Op::Purge(to) => self.log.purge(log_id(*to)).await?,
@@ -125,6 +126,7 @@ impl References {
         let mut state = StateMachine::new(Arc::new(state), writer.clone());
         let specs = (0..=to.1).map(|index| Spec { term: if index == to.1 { to.0 } else { 1 }, index, lost: false });
         state.apply(futures::stream::iter(specs.map(|s| Ok((entry(s), None))))).await?;
+        state.flush().await?;
         writer.write_durably(Vec::new()).await?;
         Ok((store, state, writer))
     }
