@@ -1,6 +1,10 @@
 //! Opens and starts the replica of one group: at the node's start, and again when it was wiped.
 
-use super::{StartError, group::Group};
+use super::{
+    Pulses, StartError,
+    group::Group,
+    sleep::{Hours, Sleep},
+};
 use crate::{
     codec::{self, TombstoneRecord},
     machine::{GroupState, SnapshotPlace, StateMachine, wipe_replica},
@@ -26,6 +30,8 @@ pub(super) struct Shared {
     pub(super) store: Arc<dyn Store>,
     pub(super) writer: Writer,
     pub(super) stall: Duration,
+    pub(super) pulses: Arc<Pulses>,
+    pub(super) hours: Hours,
 }
 
 /// A replica whose records were read and checked.
@@ -85,5 +91,6 @@ pub(super) async fn start(
     let raft = Raft::new(shared.node, config, network, log.clone(), machine)
         .await
         .map_err(|e| StartError::Group { group: id, reason: e.to_string() })?;
-    Ok(Group::new(id, raft, state, log, gate, owner))
+    let sleep = Sleep::new(id, shared.node, raft.clone(), shared.pulses.clone(), shared.hours.clone());
+    Ok(Group::new(id, raft, state, log, gate, Arc::new(sleep), owner))
 }

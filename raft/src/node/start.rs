@@ -9,7 +9,9 @@ use super::{
     pulse::{self, Beat, Pulses},
     reconcile,
     replica::{self, Opened, Shared},
-    retire, snapshots, upkeep, view,
+    retire,
+    sleep::Hours,
+    snapshots, upkeep, view,
 };
 use crate::{
     ControlState,
@@ -77,6 +79,8 @@ pub(super) async fn start(config: &NodeConfig, extra: Routes) -> Result<Arc<Node
         store: store.clone(),
         writer: writer.clone(),
         stall,
+        pulses: Arc::new(Pulses::new(longest.max(PEER_SILENCE_MIN))),
+        hours: Hours::new(&config.raft),
     };
     let mut groups: BTreeMap<GroupId, Arc<Group>> = BTreeMap::new();
     for opened in opened {
@@ -97,9 +101,9 @@ pub(super) async fn start(config: &NodeConfig, extra: Routes) -> Result<Arc<Node
         id,
         groups: RwLock::new(groups),
         registered: Arc::new(RwLock::new(registered)),
-        shared,
         view: watch::Sender::new(Arc::new(ControlState::default())),
-        pulses: Arc::new(Pulses::new(longest.max(PEER_SILENCE_MIN))),
+        pulses: shared.pulses.clone(),
+        shared,
         beat: Beat::new(config.me()),
         leads_changed: Arc::new(Notify::new()),
         fault: OnceLock::new(),
