@@ -123,7 +123,7 @@ impl Cluster {
             let all = all.clone();
             runtime.spawn(async move {
                 all.wait();
-                drop(released.recv());
+                let _ = released.recv();
             });
             release
         });

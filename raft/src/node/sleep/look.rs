@@ -257,7 +257,9 @@ impl Look for Sight<'_> {
         metrics.running_state.is_ok()
             && matches!(metrics.state, ServerState::Follower | ServerState::Learner)
             && (metrics.current_leader, metrics.current_term) == (Some(spot.leader), spot.term)
-            && is_done(&spot.last, [metrics.local_committed, metrics.last_applied])
+            // What the cluster has committed is known from a heartbeat only: a replica that has just started, with all that
+            // it needs on its disk, has not heard its leader yet.
+            && is_done(&spot.last, [metrics.local_committed, metrics.cluster_committed, metrics.last_applied])
     }
 }
 
