@@ -158,7 +158,9 @@ fn a_leader_that_was_frozen_in_its_sleep_does_not_answer_from_the_past() {
         }
     });
     wait("it follows", || old.owner(ShardId(0)) == Owner::Remote(new.id()));
-    assert_eq!(not_leader_to(&block(old.load(s.clone())).unwrap_err()), Some(new.id()));
+    wait("it says who leads", || {
+        block(old.load(s.clone())).is_err_and(|e| not_leader_to(&e) == Some(new.id()))
+    });
     all_on(&old, &s, 2);
     wait_asleep(&cluster);
 }
