@@ -52,6 +52,8 @@ struct Heard {
     leaders: BTreeMap<GroupId, Leader>,
     /// Who was alive when it was last looked at.
     alive: BTreeSet<u64>,
+    /// Counts what is more than the same again.
+    news: u64,
 }
 
 struct Sign {
@@ -88,6 +90,7 @@ impl Pulses {
                 if !heard.alive.insert(from) {
                     return;
                 }
+                heard.news += 1;
                 drop(heard);
                 return self.changes.send_modify(|n| *n += 1);
             }
@@ -100,6 +103,7 @@ impl Pulses {
             // What it refers to was not heard.
             return;
         }
+        heard.news += 1;
         let spot = |term: u64, at: &Option<proto::LogId>| Some((term, from_log_id((*at)?)));
         let sign = Sign {
             at: Instant::now(),
@@ -154,6 +158,7 @@ impl Pulses {
                 tracing::warn!(node, "no sign of life");
             }
             heard.alive = alive;
+            heard.news += 1;
             drop(heard);
             self.changes.send_modify(|n| *n += 1);
         }
@@ -202,6 +207,18 @@ impl Pulses {
         sign.and_then(|s| s.sleeps.get(&group)) == Some(&(spot.term, spot.last))
     }
 
+    /// When the node was last heard of.
+    pub(super) fn heard_at(&self, node: u64) -> Option<Instant> {
+        self.heard.lock().nodes.get(&node).map(|s| s.at)
+    }
+
+    /// Counts what was heard and was not just the same again, if everybody was heard of within `age`.
+    fn news(&self, age: Duration) -> Option<u64> {
+        let heard = self.heard.lock();
+        let now = Instant::now();
+        heard.nodes.values().all(|s| now.duration_since(s.at) < age).then_some(heard.news)
+    }
+
     /// Does the node understand a message that refers to the one before?
     fn understands_unchanged(&self, node: u64) -> bool {
         self.heard.lock().nodes.get(&node).is_some_and(|s| s.understands_unchanged)
@@ -243,6 +260,11 @@ impl Beat {
             ..Default::default()
         };
         Self(watch::Sender::new(Arc::new(message)))
+    }
+
+    /// Says the same again.
+    fn again(&self) {
+        self.0.send_modify(|_| {});
     }
 
     /// Says it now, to all: what this node leads, and where it sleeps as a follower.
@@ -328,29 +350,30 @@ async fn send_to(
     }
 }
 
-/// Beats until the node goes: at every heartbeat, and when it gains or loses a group.
-pub(super) async fn run(node: Weak<Node>, every: Duration) {
+/// Beats until the node goes: at every heartbeat, and when it gains or loses a group. While all groups sleep, three
+/// times in a lease are enough, and there is nothing to look after as long as nobody has any news.
+pub(super) async fn run(node: Weak<Node>, every: Duration, lease: Duration) {
     let Some(changed) = node.upgrade().map(|n| n.leads_changed.clone()) else { return };
-    let mut every = tokio::time::interval(every);
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut again_at: Option<Instant> = None;
+    let mut next = tokio::time::Instant::now();
+    let mut calm: Option<(u64, u64)> = None;
     loop {
-        let again = async {
-            match again_at {
-                Some(at) => tokio::time::sleep_until(at.into()).await,
-                None => std::future::pending().await,
-            }
+        let told = tokio::select! {
+            () = tokio::time::sleep_until(next) => false,
+            () = changed.notified() => true,
         };
-        tokio::select! {
-            _ = every.tick() => {}
-            () = changed.notified() => {}
-            () = again => {}
-        }
         let Some(node) = node.upgrade() else { return };
+        let news = node.pulses.news(lease).map(|news| (news, node.view.borrow().version));
+        if !told && news.is_some() && news == calm && !node.shared.hours.has_stirred() {
+            node.beat.again();
+            next = tokio::time::Instant::now() + every.max(lease / 3);
+            continue;
+        }
         node.pulses.look();
         let sleepers = sleep::sleepers(&node);
-        again_at = sleepers.again_at;
         node.tell(&sleepers);
+        calm = news.filter(|_| sleepers.all_asleep);
+        let pause = tokio::time::Instant::now() + every;
+        next = sleepers.again_at.map_or(pause, |at| pause.min(at.into()));
     }
 }
 

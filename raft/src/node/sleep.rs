@@ -128,6 +128,11 @@ impl State {
         matches!(self, Self::Awake | Self::Offers(_))
     }
 
+    /// Neither heartbeats nor timers, and nothing to wait for?
+    fn is_asleep(&self) -> bool {
+        matches!(self, Self::Leads(_) | Self::Follows { .. })
+    }
+
     /// Is it worth telling when the group is used?
     fn rests(&self) -> bool {
         !matches!(self, Self::Awake | Self::Stirs { .. })

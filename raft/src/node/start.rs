@@ -253,7 +253,8 @@ fn run_tasks(node: &Arc<Node>, seen: Option<Seen>) {
     let weak = Arc::downgrade(node);
     let heartbeat = Duration::from_millis(node.config.raft.heartbeat_ms);
     node.spawn(pulse::send_to_all(node.peers.clone(), weak.clone()));
-    node.spawn(pulse::run(weak.clone(), heartbeat));
+    let lease = Duration::from_millis(node.config.raft.election_timeout_ms_max);
+    node.spawn(pulse::run(weak.clone(), heartbeat, lease));
     node.spawn(view::follow(weak.clone()));
     node.spawn(bootstrap::run(weak.clone()));
     node.spawn(upkeep::run(weak.clone()));

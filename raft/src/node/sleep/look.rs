@@ -27,6 +27,8 @@ pub(in crate::node) struct Hours {
     lease: Duration,
     /// The shortest and the longest election timeout.
     timeout_ms: (u64, u64),
+    /// Has a group been woken since this was last asked? The same for all groups of a node.
+    stirred: Arc<AtomicBool>,
 }
 
 impl Hours {
@@ -35,7 +37,13 @@ impl Hours {
             idle: (options.idle_sleep_ms > 0).then(|| Duration::from_millis(options.idle_sleep_ms)),
             lease: Duration::from_millis(options.election_timeout_ms_max),
             timeout_ms: (options.election_timeout_ms_min, options.election_timeout_ms_max),
+            stirred: Arc::default(),
         }
+    }
+
+    /// Has a group been woken since all of them were looked at?
+    pub(in crate::node) fn has_stirred(&self) -> bool {
+        self.stirred.load(SeqCst)
     }
 }
 
@@ -77,7 +85,7 @@ impl Sleep {
         self.uses.fetch_add(1, SeqCst);
         if self.rests.load(SeqCst) {
             let mut inner = self.inner.lock();
-            let woken = inner.state.woken();
+            let woken = self.heard(inner.state).woken();
             self.enter(&mut inner, woken);
         }
     }
@@ -97,7 +105,7 @@ impl Sleep {
 
     /// Neither heartbeats nor timers?
     pub(crate) fn is_asleep(&self) -> bool {
-        matches!(self.inner.lock().state, State::Leads(_) | State::Follows { .. })
+        self.inner.lock().state.is_asleep()
     }
 
     /// Is a vote to be refused to `candidate` because the leader is there, although its lease has run out in its sleep?
@@ -155,12 +163,23 @@ impl Sleep {
         let idle = self.hours.idle.is_some_and(|idle| now.duration_since(inner.quiet_since) >= idle);
         let leads = group.leads();
         let quiet = idle && (inner.state.rests() || now >= inner.again_at);
-        let next = inner.state.next(&Sight { node, group, sleep: self, view, now, leads, quiet });
+        let next = self.heard(inner.state).next(&Sight { node, group, sleep: self, view, now, leads, quiet });
         if next == State::Awake && leads && quiet {
             inner.again_at = now + SLEEP_LOOK_AGAIN;
         }
         self.enter(&mut inner, next);
         inner.state.until()
+    }
+
+    /// The state, with when the leader's node was last heard of: a calm node does not look at its groups.
+    fn heard(&self, state: State) -> State {
+        match state {
+            State::Follows { spot, heard, patience } => {
+                let latest = self.pulses.heard_at(spot.leader).map_or(heard, |at| at.max(heard));
+                State::Follows { spot, heard: latest, patience }
+            }
+            state => state,
+        }
     }
 
     /// Takes a state; openraft's timers follow it.
@@ -176,6 +195,9 @@ impl Sleep {
             tracing::debug!(group = %self.group, from = ?inner.state, to = ?next, "sleep");
         }
         inner.state = next;
+        if !next.is_asleep() {
+            self.hours.stirred.store(true, SeqCst);
+        }
         self.rests.store(next.rests(), SeqCst);
         if before != ticks {
             self.raft.runtime_config().tick(ticks);
@@ -276,19 +298,23 @@ pub(in crate::node) struct Sleepers {
     pub(in crate::node) follows: Vec<(GroupId, Spot)>,
     /// Those that it leads and that are not idle.
     pub(in crate::node) awake: Vec<Arc<Group>>,
+    /// Do all of them sleep?
+    pub(in crate::node) all_asleep: bool,
     /// When it must be looked again, although nothing happens.
     pub(in crate::node) again_at: Option<Instant>,
 }
 
 /// Looks after the sleep of all groups of a node.
 pub(in crate::node) fn sleepers(node: &Node) -> Sleepers {
+    node.shared.hours.stirred.store(false, SeqCst);
     let (now, view) = (Instant::now(), node.view().version);
     let mut seen = Sleepers::default();
-    let mut asleep = 0;
-    for group in node.all_groups() {
+    let (groups, mut asleep) = (node.all_groups(), 0);
+    let count = groups.len();
+    for group in groups {
         let again_at = group.sleep.look(node, &group, view, now);
         seen.again_at = [seen.again_at, again_at].into_iter().flatten().min();
-        asleep += u32::from(group.sleep.is_asleep());
+        asleep += usize::from(group.sleep.is_asleep());
         if let Some(Offer { spot, settled, .. }) = group.sleep.offers() {
             seen.offers.push((group.id, spot, settled));
         } else if let Some(spot) = group.sleep.follows() {
@@ -297,6 +323,7 @@ pub(in crate::node) fn sleepers(node: &Node) -> Sleepers {
             seen.awake.push(group);
         }
     }
-    metrics::gauge!("tertulia_groups_asleep").set(asleep);
+    seen.all_asleep = asleep == count;
+    metrics::gauge!("tertulia_groups_asleep").set(asleep as f64);
     seen
 }
