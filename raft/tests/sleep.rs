@@ -158,9 +158,7 @@ fn a_leader_that_was_frozen_in_its_sleep_does_not_answer_from_the_past() {
         }
     });
     wait("it follows", || old.owner(ShardId(0)) == Owner::Remote(new.id()));
-    wait("it says who leads", || {
-        block(old.load(s.clone())).is_err_and(|e| not_leader_to(&e) == Some(new.id()))
-    });
+    wait("it says who leads", || block(old.load(s.clone())).is_err_and(|e| not_leader_to(&e) == Some(new.id())));
     all_on(&old, &s, 2);
     wait_asleep(&cluster);
 }

@@ -16,7 +16,12 @@ use crate::{
     types::{GroupId, LogId, Raft, SnapshotMeta, StoredMembership, TypeConfig, Vote},
 };
 use futures::{Stream, StreamExt};
-use openraft::{ReadPolicy, alias::SnapshotOf, async_runtime::watch::WatchReceiver, raft::{AppendEntriesRequest, VoteRequest, VoteResponse}};
+use openraft::{
+    ReadPolicy,
+    alias::SnapshotOf,
+    async_runtime::watch::WatchReceiver,
+    raft::{AppendEntriesRequest, VoteRequest, VoteResponse},
+};
 use parking_lot::RwLock;
 use prost::Message;
 use std::{collections::BTreeMap, io, pin::Pin, sync::Arc};

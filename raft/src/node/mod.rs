@@ -26,8 +26,8 @@ mod view;
 
 pub use error::StartError;
 pub(crate) use pulse::Pulses;
-pub(crate) use sleep::Sleep;
 pub use rejoin::{RejoinError, Rejoined, rejoin};
+pub(crate) use sleep::Sleep;
 pub use status::{FollowerLag, GroupStatus, NodeStatus, Role};
 
 use crate::{

@@ -301,7 +301,9 @@ pub(super) async fn send_to_all(peers: Peers, me: Weak<Node>) {
             stays
         });
         for node in others {
-            let Some((message, pulses)) = me.upgrade().map(|n| (n.beat.0.subscribe(), n.pulses.clone())) else { return };
+            let Some((message, pulses)) = me.upgrade().map(|n| (n.beat.0.subscribe(), n.pulses.clone())) else {
+                return;
+            };
             to.entry(node).or_insert_with(|| streams.spawn(send_to(peers.clone(), node, message, pulses, me.clone())));
         }
         tokio::select! {

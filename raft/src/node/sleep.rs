@@ -84,7 +84,11 @@ impl State {
     fn next(self, look: &impl Look) -> Self {
         match self {
             Self::Awake | Self::Stirs { .. } if look.leads() => {
-                if look.is_quiet() { look.offer().map_or(Self::Awake, Self::Offers) } else { Self::Awake }
+                if look.is_quiet() {
+                    look.offer().map_or(Self::Awake, Self::Offers)
+                } else {
+                    Self::Awake
+                }
             }
             Self::Awake | Self::Stirs { .. } => {
                 let fresh = |heard: Instant| look.now() < heard + look.lease();

@@ -5,7 +5,10 @@ use super::*;
 const SHARD: GroupId = GroupId(3);
 
 fn message(incarnation: u64, leads: &[(u32, u64)]) -> proto::PulseMessage {
-    let leads = leads.iter().map(|(group, term)| proto::Led { group: *group, term: *term, settled: 0, sleeps_at: None }).collect();
+    let leads = leads
+        .iter()
+        .map(|(group, term)| proto::Led { group: *group, term: *term, settled: 0, sleeps_at: None })
+        .collect();
     proto::PulseMessage { incarnation, feature_level: 2, leads, ..Default::default() }
 }
 

@@ -128,13 +128,15 @@ impl Sleep {
     fn hears_a_majority(&self) -> bool {
         let metrics = self.raft.server_metrics();
         let metrics = metrics.borrow_watched();
-        let heard = |voter: &u64| {
-            *voter == self.me || self.pulses.heard_ago(*voter).is_some_and(|ago| ago < self.hours.lease)
-        };
+        let heard =
+            |voter: &u64| *voter == self.me || self.pulses.heard_ago(*voter).is_some_and(|ago| ago < self.hours.lease);
         metrics.state == ServerState::Leader
-            && metrics.membership_config.membership().get_joint_config().iter().all(|voters| {
-                voters.iter().filter(|v| heard(v)).count() > voters.len() / 2
-            })
+            && metrics
+                .membership_config
+                .membership()
+                .get_joint_config()
+                .iter()
+                .all(|voters| voters.iter().filter(|v| heard(v)).count() > voters.len() / 2)
     }
 
     /// As a leader: what it offers.
