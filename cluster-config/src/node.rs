@@ -147,6 +147,9 @@ pub struct RaftOptions {
     pub election_timeout_ms_min: u64,
     /// Longest election timeout, in milliseconds; also the leader's lease.
     pub election_timeout_ms_max: u64,
+    /// A shard without reads and writes for so long sends no heartbeats until it is used again, in milliseconds; 0 for
+    /// never. Then the nodes' own sign of life, one for all shards, says whether its leader is alive.
+    pub idle_sleep_ms: u64,
     /// How long a proposal is waited for before its outcome counts as unknown, in milliseconds.
     pub commit_timeout_ms: u64,
     /// Most proposals in flight on one node.
@@ -239,6 +242,7 @@ impl Default for RaftOptions {
             heartbeat_ms: 30,
             election_timeout_ms_min: 80,
             election_timeout_ms_max: 130,
+            idle_sleep_ms: 2_000,
             commit_timeout_ms: 5_000,
             proposals_in_flight_max: 4_096,
             snapshot_after_entries: 10_000,
@@ -312,6 +316,9 @@ impl NodeConfig {
         )?;
         let max = raft.election_timeout_ms_max;
         check(max > min, "raft.election_timeout_ms_max", max, format!("more than election_timeout_ms_min ({min})"))?;
+        let idle = raft.idle_sleep_ms;
+        let idle_ok = idle == 0 || (100..=86_400_000).contains(&idle);
+        check(idle_ok, "raft.idle_sleep_ms", idle, "0 (never), or 100 to 86400000")?;
         range("raft.commit_timeout_ms", raft.commit_timeout_ms, 100, 120_000)?;
         range("raft.proposals_in_flight_max", raft.proposals_in_flight_max, 1, 1 << 20)?;
         range("raft.snapshot_after_entries", raft.snapshot_after_entries, 10, 100_000_000)?;

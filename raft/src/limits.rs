@@ -63,6 +63,8 @@ pub const TURNS_READ_MAX: usize = 10_000;
 pub const PEER_REOPEN_PAUSE_MIN: std::time::Duration = std::time::Duration::from_millis(25);
 /// …up to this.
 pub const PEER_REOPEN_PAUSE_MAX: std::time::Duration = std::time::Duration::from_millis(400);
+/// A group that is idle and could not sleep is looked at again after this long.
+pub const SLEEP_LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// Proposals of a group that go into its log together.
 pub const PROPOSALS_BATCH_MAX: usize = 256;
 /// Bytes of the commands that share an entry; with its frame the entry stays below [`STORE_VALUE_BYTES_MAX`].

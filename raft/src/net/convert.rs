@@ -11,7 +11,7 @@ use openraft::raft::{
 };
 use tonic::Status;
 
-pub(super) fn log_id(id: &LogId) -> proto::LogId {
+pub(crate) fn log_id(id: &LogId) -> proto::LogId {
     proto::LogId { term: id.leader_id.term, node: id.leader_id.node_id, index: id.index }
 }
 

@@ -98,6 +98,10 @@ impl Server {
 
     fn append(&mut self, stream: u64, group: GroupId, append: AppendEntriesRequest<TypeConfig>) -> Result<(), Status> {
         let registered = self.group(group)?;
+        // A heartbeat keeps nobody awake.
+        if !append.entries.is_empty() {
+            registered.sleep.wake();
+        }
         let queue = match self.streams.entry(stream) {
             Entry::Occupied(open) => open.into_mut(),
             Entry::Vacant(place) => {
@@ -113,6 +117,9 @@ impl Server {
 
     fn once(&mut self, stream: u64, group: GroupId, append: AppendEntriesRequest<TypeConfig>) -> Result<(), Status> {
         let registered = self.group(group)?;
+        if !append.entries.is_empty() {
+            registered.sleep.wake();
+        }
         let replies = self.replies.clone();
         self.tasks.spawn(async move {
             match registered.raft.append_entries(append).await {

@@ -15,7 +15,7 @@ mod tls;
 pub use refusal::PeerRefusal;
 
 pub(crate) use client::NetworkFactory;
-pub(crate) use convert::from_log_id;
+pub(crate) use convert::{from_log_id, log_id};
 pub(crate) use gate::Gate;
 pub(crate) use lane::Lanes;
 pub(crate) use peers::{Peers, PeersError, Standing, reason_chain};

@@ -6,7 +6,7 @@ use crate::{
     codec::{self, SnapshotHeadRecord},
     limits::PEER_MESSAGE_BYTES_MAX,
     machine::{Announced, GroupState, Incoming, SnapshotFile},
-    node::{Pulses, disk::DiskGuard},
+    node::{Pulses, Sleep, disk::DiskGuard},
     proto::{
         self,
         peer_server::{Peer, PeerServer},
@@ -16,7 +16,12 @@ use crate::{
     types::{GroupId, LogId, Raft, SnapshotMeta, StoredMembership, TypeConfig, Vote},
 };
 use futures::{Stream, StreamExt};
-use openraft::{ReadPolicy, alias::SnapshotOf, async_runtime::watch::WatchReceiver, raft::AppendEntriesRequest};
+use openraft::{
+    ReadPolicy,
+    alias::SnapshotOf,
+    async_runtime::watch::WatchReceiver,
+    raft::{AppendEntriesRequest, VoteRequest, VoteResponse},
+};
 use parking_lot::RwLock;
 use prost::Message;
 use std::{collections::BTreeMap, io, pin::Pin, sync::Arc};
@@ -30,6 +35,7 @@ pub(crate) struct Registered {
     pub(crate) state: Arc<GroupState>,
     pub(crate) log: LogStore,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) sleep: Arc<Sleep>,
 }
 
 /// All groups of a node. A replica that was wiped stands here anew.
@@ -110,6 +116,15 @@ pub(crate) fn check_cluster<T>(request: &Request<T>, cluster: &str, tls: bool) -
     Ok(header)
 }
 
+/// The refusal of a vote, or of a promise of one, while a group sleeps whose leader is there. Whoever asks has not heard
+/// of it: this replica wakes if it leads, and its heartbeats tell.
+fn refused_in_sleep(group: &Registered, asked: &VoteRequest<TypeConfig>) -> Option<VoteResponse<TypeConfig>> {
+    let shielded = !asked.leadership_transfer && group.sleep.shields(asked.vote.leader_id.node_id);
+    group.sleep.asked_for_a_vote(shielded);
+    let vote = group.raft.server_metrics().borrow_watched().vote;
+    shielded.then(|| VoteResponse { vote, vote_granted: false, last_log_id: group.log.ends().last })
+}
+
 /// Logs a refusal and turns it into an answer.
 pub(crate) fn refuse<T, V>(request: &Request<T>, checked: Result<V, PeerRefusal>) -> Result<V, Status> {
     checked.map_err(|refusal| {
@@ -143,13 +158,21 @@ impl Peer for PeerService {
 
     async fn vote(&self, request: Request<proto::VoteRequest>) -> Result<Response<proto::VoteReply>, Status> {
         let group = self.admit_vote(&request)?;
-        let reply = group.raft.vote(convert::from_vote(request.into_inner())?).await.map_err(fatal)?;
+        let asked = convert::from_vote(request.into_inner())?;
+        let reply = match refused_in_sleep(&group, &asked) {
+            Some(refused) => refused,
+            None => group.raft.vote(asked).await.map_err(fatal)?,
+        };
         Ok(Response::new(convert::vote_reply(&reply)))
     }
 
     async fn pre_vote(&self, request: Request<proto::VoteRequest>) -> Result<Response<proto::VoteReply>, Status> {
         let group = self.admit_vote(&request)?;
-        let reply = group.raft.pre_vote(convert::from_vote(request.into_inner())?).await.map_err(fatal)?;
+        let asked = convert::from_vote(request.into_inner())?;
+        let reply = match refused_in_sleep(&group, &asked) {
+            Some(refused) => refused,
+            None => group.raft.pre_vote(asked).await.map_err(fatal)?,
+        };
         Ok(Response::new(convert::vote_reply(&reply)))
     }
 
@@ -159,6 +182,9 @@ impl Peer for PeerService {
     ) -> Result<Response<proto::TransferLeaderReply>, Status> {
         let group = self.admit(&request)?;
         let asked = convert::from_transfer(request.into_inner())?;
+        if asked.to_node_id() == &self.node {
+            group.sleep.wake_to_lead();
+        }
         let reply = group.raft.handle_transfer_leader(asked).await.map_err(fatal)?;
         Ok(Response::new(convert::transfer_reply(&reply)))
     }
@@ -168,6 +194,7 @@ impl Peer for PeerService {
         request: Request<Streaming<proto::SnapshotPart>>,
     ) -> Result<Response<Self::SnapshotStream>, Status> {
         let group = self.admit(&request)?;
+        group.sleep.wake();
         let mut parts = request.into_inner();
         let Some(Part::Head(head)) = parts.message().await?.and_then(|p| p.part) else {
             return Err(Status::invalid_argument("a snapshot without its head"));
@@ -216,6 +243,7 @@ impl Peer for PeerService {
     ) -> Result<Response<proto::ExclusionReply>, Status> {
         let from = refuse(&request, self.check(&request, false))?.from;
         let group = self.admit(&request)?;
+        group.sleep.wake();
         // Only who leads for sure knows whom the group has left behind.
         group.raft.ensure_linearizable(ReadPolicy::ReadIndex).await.map_err(fatal)?;
         let metrics = group.raft.metrics().borrow_watched().clone();

@@ -1,6 +1,6 @@
 //! Leadership goes back to where it belongs: a zone that was away gets its share of the shards again.
 
-use super::{GroupStatus, Node};
+use super::Node;
 use crate::types::GroupId;
 use std::{
     collections::BTreeMap,
@@ -38,6 +38,7 @@ pub(super) async fn run(node: Weak<Node>) {
         if let Some((group, to)) = move_one {
             tracing::info!(group = %group.id, to, "the leadership goes back to its preferred member");
             well_since.remove(&group.id);
+            group.sleep.wake();
             if let Err(e) = group.raft.trigger().transfer_leader(to).await {
                 tracing::warn!(group = %group.id, error = %e, "the leadership cannot be moved");
             }
@@ -53,10 +54,8 @@ impl Node {
 }
 
 fn is_well(node: &Node, group: GroupId, member: u64) -> bool {
-    let metrics = node.group(group).metrics();
-    let votes = metrics.membership_config.membership().voter_ids().any(|v| v == member);
-    let status = GroupStatus::new(None, &metrics);
-    votes
+    let status = node.group_status(&node.group(group));
+    status.voters.contains(&member)
         && status.followers.iter().any(|f| {
             f.node == member && f.entries <= LAG_ENTRIES_MAX && f.heard_ms_ago.is_some_and(|ms| ms <= HEARD_MS_MAX)
         })

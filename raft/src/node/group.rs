@@ -3,6 +3,7 @@
 use super::{
     proposer::Proposer,
     pulse::{Leads, Pulses},
+    sleep::Sleep,
 };
 use crate::{
     ControlState,
@@ -31,6 +32,7 @@ pub(super) struct Group {
     pub(super) proposer: Proposer,
     pub(super) log: LogStore,
     pub(super) gate: Arc<Gate>,
+    pub(super) sleep: Arc<Sleep>,
     /// Pushed on every change. It outlives the replica.
     pub(super) owner: Arc<watch::Sender<Owner>>,
     /// Those that end with the replica.
@@ -43,24 +45,22 @@ pub(super) struct Group {
 impl Group {
     pub(super) fn new(
         id: GroupId,
-        raft: Raft,
-        state: Arc<GroupState>,
-        log: LogStore,
-        gate: Arc<Gate>,
+        parts: Registered,
         owner: Arc<watch::Sender<Owner>>,
         view: watch::Receiver<Arc<ControlState>>,
     ) -> Self {
+        let Registered { raft, state, log, gate, sleep } = parts;
         let last_log_at_start = log.ends().last.map(|l| l.index);
         let recovered = AtomicBool::new(false);
         let (proposer, propose) = Proposer::new(raft.clone(), view);
         let tasks = Mutex::new(vec![tokio::spawn(propose)]);
-        Self { id, raft, state, log, gate, proposer, owner, tasks, recovered, last_log_at_start }
+        Self { id, raft, state, log, gate, sleep, proposer, owner, tasks, recovered, last_log_at_start }
     }
 
     /// What peers need of it.
     pub(super) fn registered(&self) -> Registered {
         let (raft, state, log, gate) = (self.raft.clone(), self.state.clone(), self.log.clone(), self.gate.clone());
-        Registered { raft, state, log, gate }
+        Registered { raft, state, log, gate, sleep: self.sleep.clone() }
     }
 
     /// Was this replica wiped, and has its log not come back since?

@@ -124,6 +124,7 @@ impl Node {
         metrics::counter!("tertulia_proposals_total").increment(1);
 
         let start = Instant::now();
+        group.sleep.wake();
         let outcome = group.proposer.propose(Proposal(bytes.into()), permit);
         let wait = Duration::from_millis(self.config.raft.commit_timeout_ms);
         let unknown = || JournalError::OutcomeUnknown { waited_ms: start.elapsed().as_millis() as u64 };
@@ -169,6 +170,9 @@ impl Node {
     pub(super) async fn ensure_linearizable(&self, group: &Arc<Group>) -> Result<(), JournalError> {
         if self.is_stopping() {
             return Err(JournalError::ShuttingDown);
+        }
+        if group.leads() {
+            group.sleep.wake();
         }
         let start = Instant::now();
         let wait = Duration::from_millis(self.config.raft.commit_timeout_ms);

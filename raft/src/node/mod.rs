@@ -16,6 +16,7 @@ mod rejoin;
 mod replica;
 mod retire;
 mod shutdown;
+mod sleep;
 mod snapshots;
 mod start;
 mod status;
@@ -26,6 +27,7 @@ mod view;
 pub use error::StartError;
 pub(crate) use pulse::Pulses;
 pub use rejoin::{RejoinError, Rejoined, rejoin};
+pub(crate) use sleep::Sleep;
 pub use status::{FollowerLag, GroupStatus, NodeStatus, Role};
 
 use crate::{
@@ -39,7 +41,7 @@ use dialogue::{NodeId, ports::JournalError};
 use disk::DiskGuard;
 use group::Group;
 use parking_lot::{Mutex, RwLock};
-use pulse::{Beat, Leads};
+use pulse::Beat;
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -121,7 +123,7 @@ impl Node {
     /// Roles, terms, indexes and lags, as of now.
     pub fn status(&self) -> NodeStatus {
         let groups = self.all_groups();
-        let mut groups = groups.iter().map(|g| GroupStatus::new(g.id.shard().map(|s| s.0), &g.metrics()));
+        let mut groups = groups.iter().map(|g| self.group_status(g));
         let shards = groups.by_ref().take(self.config.shards as usize).collect();
         NodeStatus {
             cluster: self.config.cluster.clone(),
@@ -209,16 +211,6 @@ impl Node {
 
     fn all_groups(&self) -> Vec<Arc<Group>> {
         self.groups.read().values().cloned().collect()
-    }
-
-    /// The groups that this node leads.
-    fn leads(&self) -> impl Iterator<Item = (GroupId, Leads)> {
-        let leads = |g: Arc<Group>| {
-            let metrics = g.metrics();
-            let lead = Leads { node: self.id, term: metrics.current_term, settled: self.settled_here(&g) };
-            (g.id, lead)
-        };
-        self.all_groups().into_iter().filter(|g| g.leads()).map(leads)
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

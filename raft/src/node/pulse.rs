@@ -4,19 +4,23 @@
 //! leadership changes. A node thus knows the leaders of shards that it does not hold, and which nodes are alive,
 //! however many groups are idle.
 
-use super::{Node, StartError};
+use super::{
+    Node, StartError,
+    group::Group,
+    sleep::{self, Sleepers, Spot},
+};
 use crate::{
     FEATURE_LEVEL,
     limits::{PEER_REOPEN_PAUSE_MAX, PEER_REOPEN_PAUSE_MIN},
-    net::Peers,
+    net::{Peers, from_log_id, log_id},
     proto,
-    types::GroupId,
+    types::{GroupId, LogId},
 };
 use cluster_config::Member;
 use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Weak,
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 use tokio::{sync::watch, task::JoinSet};
@@ -48,12 +52,20 @@ struct Heard {
     leaders: BTreeMap<GroupId, Leader>,
     /// Who was alive when it was last looked at.
     alive: BTreeSet<u64>,
+    /// Counts what is more than the same again.
+    news: u64,
 }
 
 struct Sign {
     at: Instant,
     incarnation: u64,
+    version: u64,
     feature_level: u32,
+    understands_unchanged: bool,
+    /// By group: the term, and where the log ends, of the groups that it leads and that may sleep.
+    offers: BTreeMap<GroupId, (u64, LogId)>,
+    /// The same of the groups in which it sleeps as a follower.
+    sleeps: BTreeMap<GroupId, (u64, LogId)>,
     /// `host:port` of its peer transport and base URL of its client API, as its configuration has them.
     addresses: Option<(String, String)>,
 }
@@ -72,10 +84,39 @@ impl Pulses {
     /// Takes in a message.
     pub(crate) fn hear(&self, from: u64, message: &proto::PulseMessage) {
         let mut heard = self.heard.lock();
+        if let Some(known) = heard.nodes.get_mut(&from).filter(|k| k.incarnation == message.incarnation) {
+            if message.unchanged && message.version == known.version {
+                known.at = Instant::now();
+                if !heard.alive.insert(from) {
+                    return;
+                }
+                heard.news += 1;
+                drop(heard);
+                return self.changes.send_modify(|n| *n += 1);
+            }
+            // Out of a stream that has been given up.
+            if message.version < known.version {
+                return;
+            }
+        }
+        if message.unchanged {
+            // What it refers to was not heard.
+            return;
+        }
+        heard.news += 1;
+        let spot = |term: u64, at: &Option<proto::LogId>| Some((term, from_log_id((*at)?)));
         let sign = Sign {
             at: Instant::now(),
             incarnation: message.incarnation,
+            version: message.version,
             feature_level: message.feature_level,
+            understands_unchanged: message.understands_unchanged,
+            offers: message
+                .leads
+                .iter()
+                .filter_map(|l| Some((GroupId(l.group), spot(l.term, &l.sleeps_at)?)))
+                .collect(),
+            sleeps: message.sleeps.iter().filter_map(|s| Some((GroupId(s.group), spot(s.term, &s.at)?))).collect(),
             addresses: (!message.peer.is_empty()).then(|| (message.peer.clone(), message.http.clone())),
         };
         let before = heard.nodes.insert(from, sign);
@@ -117,6 +158,7 @@ impl Pulses {
                 tracing::warn!(node, "no sign of life");
             }
             heard.alive = alive;
+            heard.news += 1;
             drop(heard);
             self.changes.send_modify(|n| *n += 1);
         }
@@ -142,6 +184,46 @@ impl Pulses {
         self.heard.lock().nodes.get(&node).and_then(|s| s.addresses.clone())
     }
 
+    /// When the node was last heard to lead the group in this term, if that is still what it says.
+    pub(super) fn heard_to_lead(&self, group: GroupId, node: u64, term: u64) -> Option<Instant> {
+        let heard = self.heard.lock();
+        let leads = |l: &&Leader| l.stands && (l.claim.node, l.claim.term) == (node, term);
+        heard.leaders.get(&group).filter(leads).and_then(|_| heard.nodes.get(&node)).map(|s| s.at)
+    }
+
+    /// Where the leader of a group says that it may sleep, and when it was last heard to.
+    pub(super) fn offer(&self, group: GroupId) -> Option<(Spot, Instant)> {
+        let heard = self.heard.lock();
+        let Leads { node, term, .. } = heard.leaders.get(&group).filter(|l| l.stands)?.claim;
+        let sign = heard.nodes.get(&node)?;
+        let (_, last) = sign.offers.get(&group).filter(|(offered, _)| *offered == term)?;
+        Some((Spot { leader: node, term, last: *last }, sign.at))
+    }
+
+    /// Is the node alive, and does it say that it sleeps there as a follower?
+    pub(super) fn sleeps(&self, node: u64, group: GroupId, spot: &Spot) -> bool {
+        let heard = self.heard.lock();
+        let sign = heard.nodes.get(&node).filter(|s| s.at.elapsed() < self.patience);
+        sign.and_then(|s| s.sleeps.get(&group)) == Some(&(spot.term, spot.last))
+    }
+
+    /// When the node was last heard of.
+    pub(super) fn heard_at(&self, node: u64) -> Option<Instant> {
+        self.heard.lock().nodes.get(&node).map(|s| s.at)
+    }
+
+    /// Counts what was heard and was not just the same again, if everybody was heard of within `age`.
+    fn news(&self, age: Duration) -> Option<u64> {
+        let heard = self.heard.lock();
+        let now = Instant::now();
+        heard.nodes.values().all(|s| now.duration_since(s.at) < age).then_some(heard.news)
+    }
+
+    /// Does the node understand a message that refers to the one before?
+    fn understands_unchanged(&self, node: u64) -> bool {
+        self.heard.lock().nodes.get(&node).is_some_and(|s| s.understands_unchanged)
+    }
+
     /// Which process of the node was last heard of.
     #[allow(dead_code, reason = "for whoever must tell a restart from a pause")]
     pub(crate) fn incarnation(&self, node: u64) -> Option<u64> {
@@ -161,25 +243,46 @@ impl Pulses {
 }
 
 /// What this node says of itself.
-pub(super) struct Beat {
-    message: watch::Sender<proto::PulseMessage>,
-}
+pub(super) struct Beat(watch::Sender<Arc<proto::PulseMessage>>);
 
 impl Beat {
     pub(super) fn new(me: Option<&Member>) -> Self {
         let incarnation = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let incarnation = u64::try_from(incarnation.as_nanos()).unwrap_or(u64::MAX);
         let (peer, http) = me.map(|m| (m.peer.clone(), m.http.clone())).unwrap_or_default();
-        let message = proto::PulseMessage { incarnation, feature_level: FEATURE_LEVEL, leads: Vec::new(), peer, http };
-        Self { message: watch::Sender::new(message) }
+        let message = proto::PulseMessage {
+            incarnation,
+            feature_level: FEATURE_LEVEL,
+            peer,
+            http,
+            version: 1,
+            understands_unchanged: true,
+            ..Default::default()
+        };
+        Self(watch::Sender::new(Arc::new(message)))
     }
 
-    /// Says it now, to all.
-    pub(super) fn send(&self, leads: impl Iterator<Item = (GroupId, Leads)>) {
-        let led = |(group, l): (GroupId, Leads)| proto::Led { group: group.0, term: l.term, settled: l.settled };
-        let leads: Vec<proto::Led> = leads.map(led).collect();
-        self.message.send_modify(|message| message.leads = leads);
+    /// Says the same again.
+    fn again(&self) {
+        self.0.send_modify(|_| {});
     }
+
+    /// Says it now, to all: what this node leads, and where it sleeps as a follower.
+    pub(super) fn send(&self, leads: Vec<proto::Led>, sleeps: Vec<proto::Sleeps>) {
+        self.0.send_modify(|now| {
+            if now.leads != leads || now.sleeps != sleeps {
+                let version = now.version + 1;
+                *now = Arc::new(proto::PulseMessage { version, leads, sleeps, ..(**now).clone() });
+            }
+        });
+    }
+}
+
+/// The same again, in short.
+fn unchanged(message: &proto::PulseMessage) -> proto::PulseMessage {
+    let proto::PulseMessage { incarnation, feature_level, version, understands_unchanged, .. } = *message;
+    let unchanged = true;
+    proto::PulseMessage { incarnation, feature_level, version, unchanged, understands_unchanged, ..Default::default() }
 }
 
 /// Keeps one stream open to each peer, as the peers come and go.
@@ -198,8 +301,10 @@ pub(super) async fn send_to_all(peers: Peers, me: Weak<Node>) {
             stays
         });
         for node in others {
-            let Some(message) = me.upgrade().map(|n| n.beat.message.subscribe()) else { return };
-            to.entry(node).or_insert_with(|| streams.spawn(send_to(peers.clone(), node, message, me.clone())));
+            let Some((message, pulses)) = me.upgrade().map(|n| (n.beat.0.subscribe(), n.pulses.clone())) else {
+                return;
+            };
+            to.entry(node).or_insert_with(|| streams.spawn(send_to(peers.clone(), node, message, pulses, me.clone())));
         }
         tokio::select! {
             changed = known.changed() => if changed.is_err() { return },
@@ -209,16 +314,26 @@ pub(super) async fn send_to_all(peers: Peers, me: Weak<Node>) {
 }
 
 /// One stream after the other. A receiver that is slow gets the newest message, not all of them.
-async fn send_to(peers: Peers, node: u64, message: watch::Receiver<proto::PulseMessage>, me: Weak<Node>) {
+async fn send_to(
+    peers: Peers,
+    node: u64,
+    message: watch::Receiver<Arc<proto::PulseMessage>>,
+    pulses: Arc<Pulses>,
+    me: Weak<Node>,
+) {
     let mut pause = PEER_REOPEN_PAUSE_MIN;
     loop {
         let opened = Instant::now();
         let mut message = message.clone();
         message.mark_changed();
-        let stream = futures::stream::unfold(message, |mut message| async move {
+        // On each stream all is said once before it is referred to.
+        let state = (message, pulses.clone(), None);
+        let stream = futures::stream::unfold(state, move |(mut message, pulses, said)| async move {
             message.changed().await.ok()?;
             let next = message.borrow_and_update().clone();
-            Some((next, message))
+            let again = said == Some(next.version) && pulses.understands_unchanged(node);
+            let (next, said) = (if again { unchanged(&next) } else { (*next).clone() }, Some(next.version));
+            Some((next, (message, pulses, said)))
         });
         if let Some(mut client) = peers.client(node) {
             let ended = client.pulse(peers.request(stream, node, GroupId::CONTROL)).await;
@@ -237,19 +352,55 @@ async fn send_to(peers: Peers, node: u64, message: watch::Receiver<proto::PulseM
     }
 }
 
-/// Beats until the node goes: at every heartbeat, and when it gains or loses a group.
-pub(super) async fn run(node: Weak<Node>, every: Duration) {
+/// Beats until the node goes: at every heartbeat, and when it gains or loses a group. While all groups sleep, three
+/// times in a lease are enough, and there is nothing to look after as long as nobody has any news.
+pub(super) async fn run(node: Weak<Node>, every: Duration, lease: Duration) {
     let Some(changed) = node.upgrade().map(|n| n.leads_changed.clone()) else { return };
-    let mut every = tokio::time::interval(every);
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut next = tokio::time::Instant::now();
+    let mut calm: Option<(u64, u64)> = None;
     loop {
-        tokio::select! {
-            _ = every.tick() => {}
-            () = changed.notified() => {}
-        }
+        let told = tokio::select! {
+            () = tokio::time::sleep_until(next) => false,
+            () = changed.notified() => true,
+        };
         let Some(node) = node.upgrade() else { return };
+        let news = node.pulses.news(lease).map(|news| (news, node.view.borrow().version));
+        if !told && news.is_some() && news == calm && !node.shared.hours.has_stirred() {
+            node.beat.again();
+            next = tokio::time::Instant::now() + every.max(lease / 3);
+            continue;
+        }
         node.pulses.look();
-        node.beat.send(node.leads());
+        let sleepers = sleep::sleepers(&node);
+        node.tell(&sleepers);
+        calm = news.filter(|_| sleepers.all_asleep);
+        let pause = tokio::time::Instant::now() + every;
+        next = sleepers.again_at.map_or(pause, |at| pause.min(at.into()));
+    }
+}
+
+impl Node {
+    /// Tells the others what this node leads and where it sleeps.
+    fn tell(&self, sleepers: &Sleepers) {
+        let awake = |group: &Arc<Group>| proto::Led {
+            group: group.id.0,
+            term: group.metrics().current_term,
+            settled: self.settled_here(group),
+            sleeps_at: None,
+        };
+        let offer = |(group, spot, settled): &(GroupId, Spot, u64)| proto::Led {
+            group: group.0,
+            term: spot.term,
+            settled: *settled,
+            sleeps_at: Some(log_id(&spot.last)),
+        };
+        let follows = |(group, spot): &(GroupId, Spot)| proto::Sleeps {
+            group: group.0,
+            term: spot.term,
+            at: Some(log_id(&spot.last)),
+        };
+        let leads = sleepers.awake.iter().map(awake).chain(sleepers.offers.iter().map(offer)).collect();
+        self.beat.send(leads, sleepers.follows.iter().map(follows).collect());
     }
 }
 

@@ -72,6 +72,7 @@ fn finish(busy: &mut BTreeSet<GroupId>, done: Result<GroupId, tokio::task::JoinE
 
 async fn take(group: &Group, step: &Step, state: &ControlState) {
     let raft = &group.raft;
+    group.sleep.wake();
     let done = match step {
         Step::Settled | Step::WaitFor(_) => return,
         Step::HandOver(to) => {
@@ -109,7 +110,8 @@ impl Node {
             return Vec::new();
         }
         let (mut begun, mut fresh, mut control) = (Vec::new(), Vec::new(), Vec::new());
-        for group in self.all_groups().into_iter().filter(|g| g.leads()) {
+        // A group that sleeps has all it should have; it wakes when the control state changes.
+        for group in self.all_groups().into_iter().filter(|g| g.leads() && !g.sleep.is_asleep()) {
             let Some((seen, step)) = self.next_step(&group, state) else { continue };
             let step = match step {
                 Step::Settled => continue,

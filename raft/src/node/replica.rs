@@ -1,11 +1,15 @@
 //! Opens and starts the replica of one group: at the node's start, and again when it was wiped.
 
-use super::{StartError, group::Group};
+use super::{
+    Pulses, StartError,
+    group::Group,
+    sleep::{Hours, Sleep},
+};
 use crate::{
     ControlState,
     codec::{self, TombstoneRecord},
     machine::{GroupState, SnapshotPlace, StateMachine, wipe_replica},
-    net::{Gate, Lanes, NetworkFactory, Peers},
+    net::{Gate, Lanes, NetworkFactory, Peers, Registered},
     store::{Damage, LogScan, LogStore, Store, Writer, keys, scan_group},
     types::{GroupId, LogId, Raft},
 };
@@ -29,6 +33,8 @@ pub(super) struct Shared {
     pub(super) stall: Duration,
     /// The control state as the node knows it.
     pub(super) view: watch::Receiver<Arc<ControlState>>,
+    pub(super) pulses: Arc<Pulses>,
+    pub(super) hours: Hours,
 }
 
 /// A replica whose records were read and checked.
@@ -88,5 +94,7 @@ pub(super) async fn start(
     let raft = Raft::new(shared.node, config, network, log.clone(), machine)
         .await
         .map_err(|e| StartError::Group { group: id, reason: e.to_string() })?;
-    Ok(Group::new(id, raft, state, log, gate, owner, shared.view.clone()))
+    let sleep = Arc::new(Sleep::new(id, shared.node, raft.clone(), shared.pulses.clone(), shared.hours.clone()));
+    let parts = Registered { raft, state, log, gate, sleep };
+    Ok(Group::new(id, parts, owner, shared.view.clone()))
 }

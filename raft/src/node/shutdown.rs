@@ -66,6 +66,7 @@ async fn hand_over(group: &Arc<Group>) {
     let nearest =
         status.followers.iter().filter(|f| votes.contains(&f.node)).min_by_key(|f| (f.entries, heard(f.heard_ms_ago)));
     let Some(to) = nearest.map(|f| f.node) else { return };
+    group.sleep.wake();
     if let Err(e) = group.raft.trigger().transfer_leader(to).await {
         tracing::warn!(group = %group.id, error = %e, "the leadership cannot be moved");
         return;

@@ -9,7 +9,9 @@ use super::{
     pulse::{self, Beat, Pulses},
     reconcile,
     replica::{self, Opened, Shared},
-    retire, snapshots, upkeep, view,
+    retire,
+    sleep::Hours,
+    snapshots, upkeep, view,
 };
 use crate::{
     ControlState,
@@ -79,6 +81,8 @@ pub(super) async fn start(config: &NodeConfig, extra: Routes) -> Result<Arc<Node
         writer: writer.clone(),
         stall,
         view: view.subscribe(),
+        pulses: Arc::new(Pulses::new(longest.max(PEER_SILENCE_MIN))),
+        hours: Hours::new(&config.raft),
     };
     let mut groups: BTreeMap<GroupId, Arc<Group>> = BTreeMap::new();
     for opened in opened {
@@ -99,9 +103,9 @@ pub(super) async fn start(config: &NodeConfig, extra: Routes) -> Result<Arc<Node
         id,
         groups: RwLock::new(groups),
         registered: Arc::new(RwLock::new(registered)),
-        shared,
         view,
-        pulses: Arc::new(Pulses::new(longest.max(PEER_SILENCE_MIN))),
+        pulses: shared.pulses.clone(),
+        shared,
         beat: Beat::new(config.me()),
         leads_changed: Arc::new(Notify::new()),
         fault: OnceLock::new(),
@@ -251,7 +255,8 @@ fn run_tasks(node: &Arc<Node>, seen: Option<Seen>) {
     let weak = Arc::downgrade(node);
     let heartbeat = Duration::from_millis(node.config.raft.heartbeat_ms);
     node.spawn(pulse::send_to_all(node.peers.clone(), weak.clone()));
-    node.spawn(pulse::run(weak.clone(), heartbeat));
+    let lease = Duration::from_millis(node.config.raft.election_timeout_ms_max);
+    node.spawn(pulse::run(weak.clone(), heartbeat, lease));
     node.spawn(view::follow(weak.clone()));
     node.spawn(bootstrap::run(weak.clone()));
     node.spawn(upkeep::run(weak.clone()));

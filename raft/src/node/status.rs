@@ -1,8 +1,10 @@
 //! What a node tells about itself.
 
+use super::{Node, group::Group};
 use crate::types::{LogId, TypeConfig};
 use openraft::{Instant, RaftMetrics, ServerState};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// What a replica does in its group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +62,9 @@ pub struct GroupStatus {
     pub learners: Vec<u64>,
     /// The followers; empty unless this node leads.
     pub followers: Vec<FollowerLag>,
+    /// Idle: no heartbeats until it is used. Then the followers' nodes are what was heard of.
+    #[serde(default)]
+    pub asleep: bool,
 }
 
 /// A node and all its groups.
@@ -116,9 +121,26 @@ impl GroupStatus {
                 .map(|(node, matched)| FollowerLag {
                     node: *node,
                     entries: next.saturating_sub(index(matched).map_or(0, |i| i + 1)),
-                    heard_ms_ago: heard(node).map(|e| u64::try_from(e.as_millis()).unwrap_or(u64::MAX)),
+                    heard_ms_ago: heard(node).map(millis),
                 })
                 .collect(),
+            asleep: false,
         }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Node {
+    /// A group as of now. One that sleeps has no heartbeats: the nodes' pulse stands in.
+    pub(super) fn group_status(&self, group: &Group) -> GroupStatus {
+        let mut status = GroupStatus::new(group.id.shard().map(|s| s.0), &group.metrics());
+        status.asleep = group.sleep.is_asleep();
+        if status.asleep {
+            status.followers.iter_mut().for_each(|f| f.heard_ms_ago = self.pulses.heard_ago(f.node).map(millis));
+        }
+        status
     }
 }

@@ -45,6 +45,10 @@ pub(super) async fn run(node: Weak<Node>) {
 
 /// Takes the next step; says how long to wait for the one after.
 async fn step(node: &Node) -> Duration {
+    // What is confirmed wakes the group: not while there is nothing to do.
+    if next(node, &node.view()).is_none() {
+        return EVERY;
+    }
     // The state as of now: an older one would lead to commands that are refused.
     let Ok(state) = node.control_confirmed().await else { return RETRY };
     let Some(command) = next(node, &state) else { return EVERY };
@@ -127,7 +131,7 @@ impl Node {
 
     /// The version of its placement that a group's membership has reached, as its leader says.
     pub(crate) fn settled(&self, group: GroupId) -> u64 {
-        let here = self.leads().find(|(id, _)| *id == group).map(|(_, l)| l.settled);
+        let here = self.find(group).filter(|g| g.leads()).map(|g| self.settled_here(&g));
         here.or_else(|| self.pulses.leader(group).map(|l| l.settled)).unwrap_or(0)
     }
 

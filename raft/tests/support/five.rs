@@ -39,7 +39,7 @@ fn config(folder: &Path, node: u64, zone: &str, port: u16, who: serde_json::Valu
         "peer": { "listen": format!("127.0.0.1:{port}") },
         "raft": {
             "heartbeat_ms": 100, "election_timeout_ms_min": 500, "election_timeout_ms_max": 900,
-            "free_disk_bytes_min": 0, "commit_timeout_ms": 2000, "cache_bytes": 16 << 20,
+            "free_disk_bytes_min": 0, "commit_timeout_ms": 2000, "cache_bytes": 16 << 20, "idle_sleep_ms": 300,
             "snapshot_after_entries": 50, "log_entries_kept": 10,
         },
     });

@@ -35,6 +35,11 @@ impl Drop for Running {
     }
 }
 
+/// Threads of a node that wait for these to be dropped.
+pub struct Frozen {
+    _release: Vec<std::sync::mpsc::Sender<()>>,
+}
+
 pub struct Cluster {
     pub folder: TempDir,
     pub configs: Vec<NodeConfig>,
@@ -106,6 +111,25 @@ impl Cluster {
     /// No goodbye: every task of the node is dropped where it stands.
     pub fn kill(&mut self, i: usize) {
         self.nodes[i] = None;
+    }
+
+    /// All of a node's tasks stand still until what is returned is dropped, as if its process were stopped.
+    pub fn freeze(&self, i: usize) -> Frozen {
+        let runtime = self.nodes[i].as_ref().and_then(|r| r.runtime.as_ref()).expect("the node runs");
+        let threads = runtime.metrics().num_workers();
+        let all = Arc::new(std::sync::Barrier::new(threads + 1));
+        let release = (0..threads).map(|_| {
+            let (release, released) = std::sync::mpsc::channel::<()>();
+            let all = all.clone();
+            runtime.spawn(async move {
+                all.wait();
+                let _ = released.recv();
+            });
+            release
+        });
+        let release = release.collect();
+        all.wait();
+        Frozen { _release: release }
     }
 
     pub fn node(&self, i: usize) -> &Arc<Node> {

@@ -5,7 +5,10 @@ use super::*;
 const SHARD: GroupId = GroupId(3);
 
 fn message(incarnation: u64, leads: &[(u32, u64)]) -> proto::PulseMessage {
-    let leads = leads.iter().map(|(group, term)| proto::Led { group: *group, term: *term, settled: 0 }).collect();
+    let leads = leads
+        .iter()
+        .map(|(group, term)| proto::Led { group: *group, term: *term, settled: 0, sleeps_at: None })
+        .collect();
     proto::PulseMessage { incarnation, feature_level: 2, leads, ..Default::default() }
 }
 
@@ -44,4 +47,58 @@ fn who_is_silent_does_not_lead() {
     pulses.look();
     assert!(changes.has_changed().unwrap(), "silence is a change");
     assert_eq!((pulses.feature_level(1), pulses.incarnation(1)), (Some(2), Some(7)));
+}
+
+#[test]
+fn what_is_not_repeated_is_what_was_said_in_that_version() {
+    let pulses = Pulses::new(Duration::from_secs(60));
+    let at = proto::LogId { term: 5, node: 1, index: 9 };
+    let last = from_log_id(at);
+    let full = |version: u64, sleeps: bool| proto::PulseMessage {
+        version,
+        leads: vec![proto::Led { group: 3, term: 5, settled: 1, sleeps_at: sleeps.then_some(at) }],
+        sleeps: vec![proto::Sleeps { group: 4, term: 6, at: Some(at) }],
+        ..message(7, &[])
+    };
+    let spot = |leader, term| Spot { leader, term, last };
+    // Nothing was said yet: who knows what it refers to.
+    pulses.hear(1, &unchanged(&full(2, true)));
+    assert_eq!((pulses.heard_ago(1), pulses.offer(SHARD)), (None, None));
+    pulses.hear(1, &full(2, true));
+    let first = pulses.offer(SHARD).unwrap();
+    assert_eq!(first.0, spot(1, 5));
+    assert!(pulses.sleeps(1, GroupId(4), &spot(2, 6)) && !pulses.sleeps(1, GroupId(4), &spot(2, 7)));
+    assert!(!pulses.sleeps(1, SHARD, &spot(1, 5)), "it offers, and follows nobody there");
+    let mut changes = pulses.changes();
+    changes.borrow_and_update();
+    pulses.hear(1, &unchanged(&full(2, true)));
+    let again = pulses.offer(SHARD).unwrap();
+    assert!(again.0 == first.0 && again.1 > first.1 && pulses.heard_to_lead(SHARD, 1, 5) == Some(again.1));
+    assert!(!changes.has_changed().unwrap());
+
+    // A stream that was given up has something left: it is older than what is known.
+    pulses.hear(1, &full(3, false));
+    pulses.hear(1, &full(2, true));
+    pulses.hear(1, &unchanged(&full(2, true)));
+    assert_eq!(pulses.offer(SHARD), None);
+    assert!(pulses.heard_to_lead(SHARD, 1, 5).is_some() && pulses.heard_to_lead(SHARD, 1, 4).is_none());
+
+    // A process that has begun anew says nothing of what the one before has said.
+    pulses.hear(1, &proto::PulseMessage { version: 1, ..message(8, &[]) });
+    assert!(pulses.heard_to_lead(SHARD, 1, 5).is_none() && !pulses.sleeps(1, GroupId(4), &spot(2, 6)));
+}
+
+#[test]
+fn a_version_counts_changes() {
+    let beat = Beat::new(None);
+    let version = || beat.0.borrow().version;
+    let led = |term| vec![proto::Led { group: 3, term, settled: 1, sleeps_at: None }];
+    let first = version();
+    beat.send(led(5), Vec::new());
+    beat.send(led(5), Vec::new());
+    assert_eq!(version(), first + 1);
+    beat.send(led(6), Vec::new());
+    assert_eq!(version(), first + 2);
+    let short = unchanged(&beat.0.borrow());
+    assert!(short.unchanged && short.leads.is_empty() && short.version == first + 2 && short.incarnation > 0);
 }
