@@ -30,11 +30,12 @@ async fn failover_serves_the_clients_of_a_killed_and_of_a_stopped_leader_again()
         clients: 4,
         rounds: 1,
         planned: 1,
+        moves: 1,
         etcd: None,
         program: program(),
         place: place.path().to_owned(),
     };
     // A write that is lost or doubled is an error: every client numbers its own.
     let results = failover::run(&options).await.unwrap();
-    assert_eq!(results.rows.len(), 8, "{:?}", results.rows);
+    assert_eq!(results.rows.len(), 10, "{:?}", results.rows);
 }

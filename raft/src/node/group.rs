@@ -1,6 +1,7 @@
 //! One group as its node sees it: openraft's handle, the state, and who owns it.
 
 use super::{
+    handover::Door,
     proposer::Proposer,
     pulse::{Leads, Pulses},
 };
@@ -28,6 +29,7 @@ pub(super) struct Group {
     pub(super) raft: Raft,
     pub(super) state: Arc<GroupState>,
     pub(super) proposer: Proposer,
+    pub(super) door: Door,
     pub(super) log: LogStore,
     pub(super) gate: Arc<Gate>,
     /// Pushed on every change. It outlives the replica.
@@ -52,7 +54,7 @@ impl Group {
         let recovered = AtomicBool::new(false);
         let (proposer, propose) = Proposer::new(raft.clone());
         let tasks = Mutex::new(vec![tokio::spawn(propose)]);
-        Self { id, raft, state, log, gate, proposer, owner, tasks, recovered, last_log_at_start }
+        Self { id, raft, state, log, gate, proposer, door: Door::default(), owner, tasks, recovered, last_log_at_start }
     }
 
     /// What peers need of it.
