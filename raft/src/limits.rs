@@ -86,8 +86,6 @@ pub const PEER_SILENCE_MIN: Duration = Duration::from_secs(1);
 pub const HANDOVERS_AT_ONCE_MAX: usize = 4;
 /// How long a leader that is to go waits for its successor to come near while it still serves.
 pub const HANDOVER_CATCH_UP_MAX: Duration = Duration::from_millis(500);
-/// How long proposals that are under way may take before the leadership goes all the same.
-pub const HANDOVER_DRAIN_MAX: Duration = Duration::from_millis(250);
 /// How long proposals wait for the next leader.
 pub const HANDOVER_HOLD_MAX: Duration = Duration::from_millis(500);
 /// How long a node that stops tells clients who leads now before it refuses them.

@@ -53,6 +53,8 @@ struct Round {
     all_ms: f64,
     /// The longest that a client of it had no write acknowledged, from the kill on.
     pause_ms: f64,
+    /// When that pause began, from the kill.
+    pause_at_ms: f64,
 }
 
 /// How a leader goes.
@@ -67,7 +69,7 @@ enum End {
 }
 
 /// A client's writes: when each began and ended, and which node took it.
-type Log = Vec<(Instant, Instant, usize)>;
+type Log = Vec<Write>;
 
 /// Kills one side's leader, then the other's, round by round.
 pub async fn run(options: &FailoverOptions) -> Result<Results> {
@@ -175,8 +177,15 @@ fn ms(d: Duration) -> f64 {
     d.as_secs_f64() * 1e3
 }
 
-fn largest(values: &[f64]) -> f64 {
-    values.iter().copied().fold(0.0, f64::max)
+type Write = (Instant, Instant, usize);
+
+/// Between two acknowledgements: how long, and when it began after `at`, in milliseconds.
+fn pause(before: &Write, behind: &Write, at: Instant) -> (f64, f64) {
+    (ms(behind.1 - before.1), ms(before.1.saturating_duration_since(at)))
+}
+
+fn longest(pauses: &[(f64, f64)]) -> (f64, f64) {
+    pauses.iter().copied().max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or_default()
 }
 
 /// What the clients of a node that went at `at` have seen.
@@ -187,13 +196,14 @@ fn lost(logs: &[Log], at: Instant, node: usize) -> Result<Round> {
         if log[last_before].2 == node {
             let next = log.get(last_before + 1).context("a client was never served again")?;
             waited.push(ms(next.1 - at));
-            pauses.extend(log[last_before..].windows(2).map(|w| ms(w[1].1 - w[0].1)));
+            pauses.extend(log[last_before..].windows(2).map(|w| pause(&w[0], &w[1], at)));
             let fresh = log[last_before..].iter().find(|(begun, ..)| *begun > at);
             next_ms = fresh.map_or(next_ms, |(_, ended, _)| next_ms.min(ms(*ended - at)));
         }
     }
     ensure!(!waited.is_empty() && next_ms.is_finite(), "nobody was a client of the node that went");
-    Ok(Round { next_ms, all_ms: largest(&waited), pause_ms: largest(&pauses) })
+    let (pause_ms, pause_at_ms) = longest(&pauses);
+    Ok(Round { next_ms, all_ms: waited.into_iter().fold(0.0, f64::max), pause_ms, pause_at_ms })
 }
 
 /// What the clients have seen that were served elsewhere at `at`, and by `node` in the end; all of them where nobody has
@@ -204,9 +214,10 @@ fn moved(logs: &[Log], at: Instant, node: usize) -> Result<Round> {
     let has_moved = |log: &Log| log[0].2 != node && log[log.len() - 1].2 == node;
     let any = logs.iter().any(has_moved);
     let affected = logs.iter().filter(|log| !any || has_moved(log));
-    let pauses: Vec<f64> = affected.flat_map(|log| log.windows(2).map(|w| ms(w[1].1 - w[0].1))).collect();
+    let pauses: Vec<_> = affected.flat_map(|log| log.windows(2).map(|w| pause(&w[0], &w[1], at))).collect();
     ensure!(!pauses.is_empty(), "nobody wrote");
-    Ok(Round { next_ms: 0.0, all_ms: 0.0, pause_ms: largest(&pauses) })
+    let (pause_ms, pause_at_ms) = longest(&pauses);
+    Ok(Round { next_ms: 0.0, all_ms: 0.0, pause_ms, pause_at_ms })
 }
 
 /// The node that took the last write of most clients.

@@ -3,8 +3,7 @@
 
 use super::{GroupStatus, Node, group::Group};
 use crate::limits::{
-    HANDOVER_CATCH_UP_MAX, HANDOVER_DRAIN_MAX, HANDOVER_HOLD_MAX, HANDOVERS_AT_ONCE_MAX, LEARNER_LAG_ENTRIES_MAX,
-    NEW_LEADER_WAIT_MAX,
+    HANDOVER_CATCH_UP_MAX, HANDOVER_HOLD_MAX, HANDOVERS_AT_ONCE_MAX, LEARNER_LAG_ENTRIES_MAX, NEW_LEADER_WAIT_MAX,
 };
 use crate::types::TypeConfig;
 use dialogue::ports::Owner;
@@ -12,22 +11,44 @@ use futures::StreamExt;
 use openraft::{RaftMetrics, ServerState};
 use std::{sync::Arc, time::Duration};
 use tokio::{
-    sync::{RwLock, RwLockReadGuard},
+    sync::watch,
     time::{Instant, sleep, timeout},
 };
 
 /// How often it is looked at whether the next leader has caught up.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-/// The door of a group: whoever proposes is inside until the outcome is known. It closes while the leadership goes.
+/// The door of a group: while the leadership goes, proposals and reads wait in front of it.
 #[derive(Default)]
-pub(super) struct Door(RwLock<()>);
+pub(super) struct Door {
+    /// How many keep it closed.
+    closed: watch::Sender<u32>,
+}
+
+/// Keeps a door closed for as long as it lives.
+struct Closed<'a>(&'a Door);
 
 impl Door {
-    /// Goes in, for as long as the answer lives. Waits while the door is closed, [`HANDOVER_HOLD_MAX`] at most; then
-    /// there is no answer. Who waits holds a permit, so that not more wait than may be in flight.
-    pub(super) async fn enter(&self) -> Option<RwLockReadGuard<'_, ()>> {
-        timeout(HANDOVER_HOLD_MAX, self.0.read()).await.ok()
+    /// Waits while the door is closed, [`HANDOVER_HOLD_MAX`] at most. Who proposes holds a permit, so that not more wait
+    /// than may be in flight. Says whether it had to wait.
+    pub(super) async fn pass(&self) -> bool {
+        if *self.closed.borrow() == 0 {
+            return false;
+        }
+        // Whoever waited too long is refused by openraft.
+        drop(timeout(HANDOVER_HOLD_MAX, self.closed.subscribe().wait_for(|n| *n == 0)).await);
+        true
+    }
+
+    fn close(&self) -> Closed<'_> {
+        self.closed.send_modify(|n| *n += 1);
+        Closed(self)
+    }
+}
+
+impl Drop for Closed<'_> {
+    fn drop(&mut self) {
+        self.0.closed.send_modify(|n| *n -= 1);
     }
 }
 
@@ -42,11 +63,12 @@ impl Group {
         {
             sleep(LOOK_AGAIN).await;
         }
-        // What is under way is answered by this leader; then nothing is left that its successor could leave unknown.
-        let _closed = timeout(HANDOVER_DRAIN_MAX, self.door.0.write()).await.ok();
         if !self.leads() {
             return matches!(self.owner(), Owner::Remote(_));
         }
+        // What is under way goes with the log: the target waits for all of it before it asks for votes, and this node
+        // answers it when it is applied here, as leader or as follower.
+        let _closed = self.door.close();
         if let Err(e) = self.raft.trigger().transfer_leader(to).await {
             tracing::warn!(group = %self.id, error = %e, "the leadership cannot be moved");
             return false;
@@ -54,7 +76,8 @@ impl Group {
         let mut owner = self.owner.subscribe();
         let moved = timeout(HANDOVER_HOLD_MAX, owner.wait_for(|o| matches!(o, Owner::Remote(_)))).await;
         let moved = matches!(moved, Ok(Ok(_)));
-        tracing::info!(group = %self.id, to, moved, ms = begun.elapsed().as_millis() as u64, "the leadership was to move");
+        let took_ms = begun.elapsed().as_millis() as u64;
+        tracing::info!(group = %self.id, to, moved, took_ms, "the leadership was handed over");
         moved
     }
 

@@ -131,6 +131,8 @@ impl Node {
         metrics::histogram!("tertulia_commit_seconds").record(start.elapsed().as_secs_f64());
         match written {
             Ok(Ok(applied)) => Ok(applied),
+            // It came just too late: the target does not lead yet.
+            Ok(Err(ClientWriteError::ForwardToLeader(_))) if group.door.pass().await => Err(self.elsewhere(&group)),
             Ok(Err(ClientWriteError::ForwardToLeader(to))) => Err(self.not_leader(&group, to)),
             // Another leader's log replaced the entry, or may still commit it.
             Ok(Err(ClientWriteError::LogEntryDiscarded(_))) => Err(unknown()),
@@ -145,9 +147,10 @@ impl Node {
     async fn write(&self, group: &Group, proposal: Proposal) -> Result<Option<Written>, JournalError> {
         let limit = self.config.raft.proposals_in_flight_max;
         let permit = self.proposals.clone().try_acquire_owned().map_err(|_| JournalError::Overloaded { limit })?;
-        let Some(_inside) = group.door.enter().await else { return Err(self.elsewhere(group)) };
-        // The leadership may have gone while it was at the door.
-        self.admit(group)?;
+        if group.door.pass().await {
+            // The leadership has gone meanwhile, or the node stops.
+            self.admit(group)?;
+        }
         metrics::counter!("tertulia_proposals_total").increment(1);
         let wait = Duration::from_millis(self.config.raft.commit_timeout_ms);
         let outcome = group.proposer.propose(proposal, permit);
@@ -186,7 +189,7 @@ impl Node {
         let start = Instant::now();
         let wait = Duration::from_millis(self.config.raft.commit_timeout_ms);
         // Whoever waits here while the leadership goes is told where it is.
-        let Some(_inside) = group.door.enter().await else { return Err(self.elsewhere(group)) };
+        group.door.pass().await;
         for policy in [ReadPolicy::LeaseRead, ReadPolicy::ReadIndex] {
             let last = matches!(policy, ReadPolicy::ReadIndex);
             let confirmed = tokio::time::timeout(wait, group.raft.ensure_linearizable(policy)).await;
