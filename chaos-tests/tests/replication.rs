@@ -12,6 +12,7 @@ async fn replication_measures_every_number_of_clients() {
     let place = tempfile::tempdir().unwrap();
     let options = replication::ReplicationOptions {
         clients: vec![1, 8],
+        shards: 3,
         rounds: 1,
         load: Duration::from_millis(500),
         etcd: false,
@@ -30,11 +31,12 @@ async fn failover_serves_the_clients_of_a_killed_and_of_a_stopped_leader_again()
         clients: 4,
         rounds: 1,
         planned: 1,
+        moves: 1,
         etcd: None,
         program: program(),
         place: place.path().to_owned(),
     };
     // A write that is lost or doubled is an error: every client numbers its own.
     let results = failover::run(&options).await.unwrap();
-    assert_eq!(results.rows.len(), 8, "{:?}", results.rows);
+    assert_eq!(results.rows.len(), 10, "{:?}", results.rows);
 }

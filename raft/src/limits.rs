@@ -93,3 +93,13 @@ pub const PEER_STALL_MIN: Duration = Duration::from_secs(2);
 /// A peer without a pulse for this long counts as dead, or for one election timeout where that is longer. Elections
 /// do not wait for it: it decides who may be counted on when memberships change.
 pub const PEER_SILENCE_MIN: Duration = Duration::from_secs(1);
+/// Groups that a node hands over at the same time: they share barriers, and contend for cores.
+pub const HANDOVERS_AT_ONCE_MAX: usize = 4;
+/// How long a leader that is to go waits for its successor to come near while it still serves.
+pub const HANDOVER_CATCH_UP_MAX: Duration = Duration::from_millis(500);
+/// How long proposals wait for the next leader.
+pub const HANDOVER_HOLD_MAX: Duration = Duration::from_millis(500);
+/// How long a node that stops tells clients who leads now before it refuses them.
+pub const HANDOVER_GRACE: Duration = Duration::from_millis(100);
+/// How long a proposal waits for the first answers to a new leader, without which that takes nothing.
+pub const NEW_LEADER_WAIT_MAX: Duration = Duration::from_millis(250);

@@ -177,6 +177,48 @@ fn a_node_that_shuts_down_hands_its_shards_over_first() {
 }
 
 #[test]
+fn who_writes_to_a_node_that_shuts_down_is_sent_once_to_who_leads_already() {
+    let cluster = Cluster::new(4);
+    cluster.wait_balanced();
+    let leaving = cluster.node(0).clone();
+    let led = (0..).map(|i| session(&format!("s{i}")));
+    let led = led.filter(|s| leaving.owner(leaving.shard_of(s)) == Owner::Local);
+    let sessions: Vec<_> = led.take(8).collect();
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = sessions
+            .iter()
+            .map(|s| {
+                let (cluster, leaving) = (&cluster, &leaving);
+                scope.spawn(move || {
+                    for seq in 1.. {
+                        // No attempt is repeated: each answer must be the last word.
+                        match block(leaving.commit(turn(s, seq, &format!("k{seq}"), "hello"))) {
+                            Ok(outcome) => assert_eq!(outcome, CommitOutcome::Committed { seq }),
+                            Err(e) => {
+                                let next = not_leader_to(&e).unwrap_or_else(|| panic!("{s} turn {seq}: {e}"));
+                                let next = cluster.running().find(|n| n.id() == next).expect("it runs");
+                                let there = block(next.commit(turn(s, seq, &format!("k{seq}"), "hello")));
+                                assert_eq!(there, Ok(CommitOutcome::Committed { seq }), "{s} at {}", next.id().0);
+                                return seq;
+                            }
+                        }
+                    }
+                    unreachable!("numbers do not end")
+                })
+            })
+            .collect();
+        wait("turns are committed", || {
+            sessions.iter().all(|s| block(leaving.turns(s.clone(), 0, 9, Consistency::Local)).unwrap().len() > 3)
+        });
+        block(leaving.shutdown());
+        for client in clients {
+            assert!(client.join().expect("a client was refused, or left without an answer") > 3);
+        }
+    });
+    assert!(matches!(block(leaving.commit(turn(&sessions[0], 1, "k1", "x"))), Err(JournalError::ShuttingDown)));
+}
+
+#[test]
 fn many_sessions_share_barriers() {
     let cluster = Cluster::new(4);
     let before: u64 = cluster.running().map(|n| n.barriers()).sum();

@@ -95,6 +95,9 @@ enum Bench {
         /// Planned stops of each side
         #[arg(long)]
         planned: Option<usize>,
+        /// Moves of leaderships to a node that has come back, on each side
+        #[arg(long)]
+        moves: Option<usize>,
         /// Clients
         #[arg(long, default_value_t = 8)]
         clients: usize,
@@ -187,11 +190,12 @@ async fn run(bench: Bench) -> Result<()> {
             };
             replication::run(&options).await?.write(&common.out)
         }
-        Bench::Failover { common, peer, rounds, planned, clients, peer_timing, place } => {
+        Bench::Failover { common, peer, rounds, planned, moves, clients, peer_timing, place } => {
             let options = failover::FailoverOptions {
                 clients,
                 rounds: rounds.unwrap_or(if common.small { 2 } else { 30 }),
                 planned: planned.unwrap_or(if common.small { 1 } else { 10 }),
+                moves: moves.unwrap_or(if common.small { 1 } else { 10 }),
                 etcd: peer.map(|_| (peer_timing[0], peer_timing[1])),
                 program: beside("tertulia-replica")?,
                 place,

@@ -28,6 +28,8 @@ pub struct Replicas {
     processes: Processes,
     addresses: Vec<String>,
     shards: u32,
+    /// One node's configuration, to ask the cluster with.
+    config: PathBuf,
     _folder: TempDir,
 }
 
@@ -53,7 +55,8 @@ impl Replicas {
             commands.push((program.clone(), arguments, folder.path().join(format!("{zone}.log"))));
         }
         let addresses = (0..ZONES.len()).map(address).collect();
-        let mut this = Self { processes: Processes::new(commands), addresses, shards, _folder: folder };
+        let config = folder.path().join(format!("{}.yml", ZONES[0]));
+        let mut this = Self { processes: Processes::new(commands), addresses, shards, config, _folder: folder };
         for i in 0..this.processes.len() {
             this.processes.start(i)?;
         }
@@ -174,6 +177,11 @@ impl Side for Replicas {
             tokio::time::sleep(POLL_PAUSE).await;
         }
         Ok(())
+    }
+
+    /// Nodes do it by themselves, some seconds after it has come back.
+    async fn give_back(&mut self, _node: usize) -> Result<()> {
+        super::leaders::wait_preferred(&self.config).await
     }
 
     fn cpu_seconds(&self) -> f64 {

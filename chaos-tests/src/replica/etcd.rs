@@ -2,7 +2,9 @@
 
 use super::{
     CLIENTS_PER_CONNECTION, Side, VALUE_BYTES, Writer,
-    etcd_proto::{PutRequest, StatusRequest, kv_client::KvClient, maintenance_client::MaintenanceClient},
+    etcd_proto::{
+        MoveLeaderRequest, PutRequest, StatusRequest, kv_client::KvClient, maintenance_client::MaintenanceClient,
+    },
     processes::Processes,
 };
 use crate::{
@@ -178,6 +180,25 @@ impl Side for Etcd {
             }
             tokio::time::sleep(POLL_PAUSE).await;
         }
+    }
+
+    async fn give_back(&mut self, node: usize) -> Result<()> {
+        let leader = self.find_leader().await?;
+        let member = |i: usize| {
+            let endpoint = Endpoint::from_shared(self.clients[i].clone());
+            async move { anyhow::Ok(MaintenanceClient::new(endpoint?.connect().await?)) }
+        };
+        let id =
+            member(node).await?.status(StatusRequest {}).await?.into_inner().header.context("no header")?.member_id;
+        // A member that has just come back may not be ready for it.
+        let deadline = Instant::now() + READY_DEADLINE;
+        while let Err(status) = member(leader).await?.move_leader(MoveLeaderRequest { target_id: id }).await {
+            if Instant::now() > deadline {
+                bail!("etcd does not move its leader: {status}");
+            }
+            tokio::time::sleep(POLL_PAUSE).await;
+        }
+        Ok(())
     }
 
     fn cpu_seconds(&self) -> f64 {

@@ -2,6 +2,7 @@
 
 mod client;
 mod etcd;
+mod leaders;
 mod link;
 mod processes;
 mod server;
@@ -53,6 +54,8 @@ pub trait Side {
     fn stop(&mut self, node: usize) -> impl Future<Output = anyhow::Result<()>>;
     /// Starts a node that has ended again and waits until it takes part.
     fn restart(&mut self, node: usize) -> impl Future<Output = anyhow::Result<()>>;
+    /// Lets a node that was away lead again what it led before; returns when it does.
+    fn give_back(&mut self, node: usize) -> impl Future<Output = anyhow::Result<()>>;
     /// Seconds of CPU that its processes have used.
     fn cpu_seconds(&self) -> f64;
 }

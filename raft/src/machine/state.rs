@@ -233,6 +233,11 @@ impl GroupState {
         if moving.retired { Ok(()) } else { self.flush_all(&moving, place) }
     }
 
+    /// As [`Self::flush`], whether or not the writer's queue has room.
+    pub(crate) fn flush_now(&self) -> io::Result<()> {
+        self.flush(None)
+    }
+
     fn flush_all(&self, moving: &Moving, place: Option<Place>) -> io::Result<()> {
         let applied = AppliedRecord {
             last: moving.last.as_ref().map(LogIdRecord::from),

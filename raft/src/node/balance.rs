@@ -38,10 +38,7 @@ pub(super) async fn run(node: Weak<Node>) {
         if let Some((group, to)) = move_one {
             tracing::info!(group = %group.id, to, "the leadership goes back to its preferred member");
             well_since.remove(&group.id);
-            group.sleep.wake();
-            if let Err(e) = group.raft.trigger().transfer_leader(to).await {
-                tracing::warn!(group = %group.id, error = %e, "the leadership cannot be moved");
-            }
+            group.hand_over(to).await;
         }
     }
 }

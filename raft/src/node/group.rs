@@ -1,6 +1,7 @@
 //! One group as its node sees it: openraft's handle, the state, and who owns it.
 
 use super::{
+    handover::Door,
     proposer::Proposer,
     pulse::{Leads, Pulses},
     sleep::Sleep,
@@ -30,6 +31,7 @@ pub(super) struct Group {
     pub(super) raft: Raft,
     pub(super) state: Arc<GroupState>,
     pub(super) proposer: Proposer,
+    pub(super) door: Door,
     pub(super) log: LogStore,
     pub(super) gate: Arc<Gate>,
     pub(super) sleep: Arc<Sleep>,
@@ -54,7 +56,8 @@ impl Group {
         let recovered = AtomicBool::new(false);
         let (proposer, propose) = Proposer::new(raft.clone(), view);
         let tasks = Mutex::new(vec![tokio::spawn(propose)]);
-        Self { id, raft, state, log, gate, sleep, proposer, owner, tasks, recovered, last_log_at_start }
+        let door = Door::default();
+        Self { id, raft, state, log, gate, sleep, proposer, door, owner, tasks, recovered, last_log_at_start }
     }
 
     /// What peers need of it.

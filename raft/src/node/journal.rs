@@ -1,6 +1,6 @@
 //! The journal that the rest of the system sees.
 
-use super::{Node, group::Group};
+use super::{Node, group::Group, proposer::Written};
 use crate::{
     Applied, ControlCommand, ControlOutcome,
     codec::{self, Command},
@@ -119,19 +119,21 @@ impl Node {
         if bytes.len() > COMMIT_BYTES_MAX {
             return Err(JournalError::TooLarge { bytes: bytes.len(), limit: COMMIT_BYTES_MAX });
         }
-        let limit = self.config.raft.proposals_in_flight_max;
-        let permit = self.proposals.clone().try_acquire_owned().map_err(|_| JournalError::Overloaded { limit })?;
-        metrics::counter!("tertulia_proposals_total").increment(1);
-
         let start = Instant::now();
         group.sleep.wake();
-        let outcome = group.proposer.propose(Proposal(bytes.into()), permit);
-        let wait = Duration::from_millis(self.config.raft.commit_timeout_ms);
+        let proposal = Proposal(bytes.into());
         let unknown = || JournalError::OutcomeUnknown { waited_ms: start.elapsed().as_millis() as u64 };
-        let Ok(Ok(written)) = tokio::time::timeout(wait, outcome).await else { return Err(unknown()) };
+        let mut written = self.write(&group, proposal.clone()).await?;
+        let has_no_lease = |w: &Option<Written>| matches!(w, Some(Ok(Err(ClientWriteError::ForwardToLeader(to)))) if to.leader_id.is_none());
+        if has_no_lease(&written) && group.wait_for_first_answers().await {
+            written = self.write(&group, proposal).await?;
+        }
+        let Some(written) = written else { return Err(unknown()) };
         metrics::histogram!("tertulia_commit_seconds").record(start.elapsed().as_secs_f64());
         match written {
             Ok(Ok(applied)) => Ok(applied),
+            // It came just too late: the target does not lead yet.
+            Ok(Err(ClientWriteError::ForwardToLeader(_))) if group.door.pass().await => Err(self.elsewhere(&group)),
             Ok(Err(ClientWriteError::ForwardToLeader(to))) => Err(self.not_leader(&group, to)),
             // Another leader's log replaced the entry, or may still commit it.
             Ok(Err(ClientWriteError::LogEntryDiscarded(_))) => Err(unknown()),
@@ -140,6 +142,20 @@ impl Node {
             Err(_) if self.is_stopping() => Err(unknown()),
             Err(e) => Err(self.failed(&e)),
         }
+    }
+
+    /// Hands a proposal to its group and waits for what comes of it; nothing when that is not known in time.
+    async fn write(&self, group: &Group, proposal: Proposal) -> Result<Option<Written>, JournalError> {
+        let limit = self.config.raft.proposals_in_flight_max;
+        let permit = self.proposals.clone().try_acquire_owned().map_err(|_| JournalError::Overloaded { limit })?;
+        if group.door.pass().await {
+            // The leadership has gone meanwhile, or the node stops.
+            self.admit(group)?;
+        }
+        metrics::counter!("tertulia_proposals_total").increment(1);
+        let wait = Duration::from_millis(self.config.raft.commit_timeout_ms);
+        let outcome = group.proposer.propose(proposal, permit);
+        Ok(tokio::time::timeout(wait, outcome).await.ok().and_then(Result::ok))
     }
 
     /// Refuses what cannot be written before the log is touched.
@@ -176,6 +192,8 @@ impl Node {
         }
         let start = Instant::now();
         let wait = Duration::from_millis(self.config.raft.commit_timeout_ms);
+        // Whoever waits here while the leadership goes is told where it is.
+        group.door.pass().await;
         for policy in [ReadPolicy::LeaseRead, ReadPolicy::ReadIndex] {
             let last = matches!(policy, ReadPolicy::ReadIndex);
             let confirmed = tokio::time::timeout(wait, group.raft.ensure_linearizable(policy)).await;

@@ -5,6 +5,7 @@ mod bootstrap;
 pub(crate) mod disk;
 mod error;
 mod group;
+mod handover;
 pub(crate) mod identity;
 mod join;
 mod journal;
@@ -45,7 +46,7 @@ use pulse::Beat;
 use std::{
     collections::BTreeMap,
     fs::File,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
     time::Instant,
 };
 use tokio::{
@@ -84,6 +85,8 @@ pub struct Node {
     /// One permit for each proposal until its outcome is known.
     proposals: Arc<Semaphore>,
     stopping: watch::Sender<bool>,
+    /// Has the shutdown begun? Until it is [stopping](Node::is_stopping), the node serves.
+    leaving: AtomicBool,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     started: Instant,
     /// Held for as long as the node has the data folder.

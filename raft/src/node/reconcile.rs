@@ -77,11 +77,10 @@ async fn take(group: &Group, step: &Step, state: &ControlState) {
         Step::Settled | Step::WaitFor(_) => return,
         Step::HandOver(to) => {
             tracing::info!(group = %group.id, to, "the leader is to leave the group: it hands over");
-            if let Err(e) = raft.trigger().transfer_leader(*to).await {
-                tracing::warn!(group = %group.id, error = %e, "the leadership cannot be moved");
-            }
             // Whether it went through shows in who leads.
-            tokio::time::sleep(EVERY).await;
+            if !group.hand_over(*to).await {
+                tokio::time::sleep(EVERY).await;
+            }
             return;
         }
         Step::AddLearners(nodes) => {

@@ -1,7 +1,8 @@
 //! A node goes in good order: leaderships first, then the groups, then the store.
 
-use super::{GroupStatus, Node, group::Group};
-use std::{sync::Arc, time::Duration};
+use super::Node;
+use crate::limits::HANDOVER_GRACE;
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 use tokio::time::timeout;
 
 /// How long other members get to take over.
@@ -14,21 +15,29 @@ const DRAIN: Duration = Duration::from_secs(5);
 impl Node {
     /// Moves all leaderships to other members, and goes on serving as a follower. Takes two seconds at most.
     pub async fn resign(&self) {
-        let handover = self.all_groups();
-        let handover = futures::future::join_all(handover.iter().map(hand_over));
-        if timeout(HANDOVER, handover).await.is_err() {
+        self.resign_any().await;
+    }
+
+    async fn resign_any(&self) -> bool {
+        let moved = timeout(HANDOVER, self.hand_all_over()).await;
+        moved.unwrap_or_else(|_| {
             tracing::warn!("not all leaderships could be moved in time: the others will elect");
-        }
+            true
+        })
     }
 
     /// Moves leaderships away, stops the groups, writes what is queued and closes the store. Takes ten seconds at
-    /// most; proposals are refused from the first moment on. Calling it again does nothing.
+    /// most. Until the leaderships have moved, proposals are served, and for a moment more their clients are told where
+    /// to go; then they are refused. Calling it again does nothing.
     pub async fn shutdown(&self) {
-        if self.stopping.send_replace(true) {
+        if self.leaving.swap(true, Relaxed) {
             return;
         }
         tracing::info!(node = self.id, "shutting down");
-        self.resign().await;
+        if self.resign_any().await {
+            tokio::time::sleep(HANDOVER_GRACE).await;
+        }
+        self.stopping.send_replace(true);
         let groups = self.all_groups();
         let stop = futures::future::join_all(groups.iter().map(|g| g.raft.shutdown()));
         if timeout(STOP, stop).await.is_err() {
@@ -37,6 +46,12 @@ impl Node {
         let tasks = std::mem::take(&mut *self.tasks.lock());
         let of_groups = groups.iter().flat_map(|g| std::mem::take(&mut *g.tasks.lock()));
         tasks.into_iter().chain(of_groups).for_each(|task| task.abort());
+        // What is not in the store would be applied again from the log at the next start.
+        let states: Vec<_> = groups.iter().map(|g| g.state.clone()).collect();
+        let flush = move || states.iter().try_for_each(|state| state.flush_now());
+        if let Ok(Err(e)) = tokio::task::spawn_blocking(flush).await {
+            tracing::warn!(error = %e, "the states are behind the log");
+        }
         self.writer.close();
         let thread = self.writer_thread.lock().take();
         if let Some(thread) = thread {
@@ -52,25 +67,4 @@ impl Node {
         self.lock.lock().take();
         tracing::info!(node = self.id, "shut down");
     }
-}
-
-/// Asks the follower that is nearest to take over, and waits until this node no longer leads.
-async fn hand_over(group: &Arc<Group>) {
-    if !group.leads() {
-        return;
-    }
-    let status = GroupStatus::new(None, &group.metrics());
-    let heard = |ms: Option<u64>| ms.unwrap_or(u64::MAX);
-    // A learner cannot lead.
-    let votes: Vec<u64> = group.metrics().membership_config.membership().voter_ids().collect();
-    let nearest =
-        status.followers.iter().filter(|f| votes.contains(&f.node)).min_by_key(|f| (f.entries, heard(f.heard_ms_ago)));
-    let Some(to) = nearest.map(|f| f.node) else { return };
-    group.sleep.wake();
-    if let Err(e) = group.raft.trigger().transfer_leader(to).await {
-        tracing::warn!(group = %group.id, error = %e, "the leadership cannot be moved");
-        return;
-    }
-    let mut owner = group.owner.subscribe();
-    let _ = owner.wait_for(|o| *o != dialogue::ports::Owner::Local).await;
 }

@@ -31,7 +31,7 @@ use std::{
     net::TcpListener,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -117,6 +117,7 @@ pub(super) async fn start(config: &NodeConfig, extra: Routes) -> Result<Arc<Node
         disk: Arc::new(DiskGuard::new(config.raft.free_disk_bytes_min)),
         proposals: Arc::new(Semaphore::new(config.raft.proposals_in_flight_max)),
         stopping: watch::Sender::new(false),
+        leaving: AtomicBool::new(false),
         tasks: Mutex::new(Vec::new()),
         started: Instant::now(),
         lock: Mutex::new(Some(lock)),
