@@ -180,8 +180,9 @@ impl Side for Replicas {
     }
 
     /// Nodes do it by themselves, some seconds after it has come back.
-    async fn give_back(&mut self, _node: usize) -> Result<()> {
-        super::leaders::wait_preferred(&self.config).await
+    async fn give_back(&mut self, node: usize) -> Result<()> {
+        // Positions and ids differ by one.
+        super::leaders::wait_preferred(&self.config, node as u64 + 1).await
     }
 
     fn cpu_seconds(&self) -> f64 {
