@@ -1,7 +1,7 @@
 //! The benches of the bare log, once and small: that they run, and that nothing is lost on the way.
 
 use std::{path::PathBuf, time::Duration};
-use tertulia_chaos_tests::bench::{failover, replication};
+use tertulia_chaos_tests::bench::{failover, replication, snapshot};
 
 fn program() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_tertulia-replica"))
@@ -39,4 +39,20 @@ async fn failover_serves_the_clients_of_a_killed_and_of_a_stopped_leader_again()
     // A write that is lost or doubled is an error: every client numbers its own.
     let results = failover::run(&options).await.unwrap();
     assert_eq!(results.rows.len(), 10, "{:?}", results.rows);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_away_gets_a_snapshot_under_load() {
+    let place = tempfile::tempdir().unwrap();
+    let options = snapshot::SnapshotOptions {
+        sessions: 300,
+        clients: 8,
+        rounds: 1,
+        load: Duration::from_secs(4),
+        program: program(),
+        place: place.path().to_owned(),
+    };
+    let results = snapshot::run(&options).await.unwrap();
+    assert_eq!(results.rows.len(), 6, "{:?}", results.rows);
+    assert!(results.rows.iter().all(|row| row.ours > 0.0), "{:?}", results.rows);
 }

@@ -46,6 +46,13 @@ const BENCHES: &[Bench] = &[
         arguments: &["failover"],
     },
     Bench {
+        name: "snapshot",
+        about: "P99 of writes and memory while a node gets a shard of 100,000 sessions as a snapshot",
+        packages: &["tertulia-chaos-tests"],
+        binary: "tertulia-bench",
+        arguments: &["snapshot"],
+    },
+    Bench {
         name: "fsync",
         about: "calls of fdatasync, counted by strace, against the node's own count of barriers and the turns committed",
         packages: DRILLS,

@@ -4,6 +4,7 @@ pub mod failover;
 pub mod fsync;
 pub mod kill_leader;
 pub mod replication;
+pub mod snapshot;
 pub mod turns;
 
 use crate::binary::{Binary, assistant};

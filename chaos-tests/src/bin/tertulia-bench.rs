@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use tertulia_chaos_tests::bench::{failover, fsync, kill_leader, replication, turns};
+use tertulia_chaos_tests::bench::{failover, fsync, kill_leader, replication, snapshot, turns};
 use tertulia_chaos_tests::drill::DrillOptions;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -75,8 +75,8 @@ enum Bench {
         /// Numbers of clients
         #[arg(long, value_delimiter = ',', default_values_t = [1, 64, 256])]
         clients: Vec<usize>,
-        /// Our number of shards: one leader a zone when left out
-        #[arg(long, default_value_t = 3)]
+        /// Our number of shards; etcd has one group
+        #[arg(long, default_value_t = 1)]
         shards: u32,
         /// Folder on the disk to measure; the current one when left out
         #[arg(long, value_name = "DIR", default_value = ".")]
@@ -104,6 +104,26 @@ enum Bench {
         /// Heartbeat and election timeout of etcd, in milliseconds
         #[arg(long, value_delimiter = ',', num_args = 2, default_values_t = [20, 200])]
         peer_timing: Vec<u64>,
+        /// Folder on the disk to measure; the current one when left out
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        place: PathBuf,
+    },
+    /// A node that was away gets a shard as a snapshot while the shard takes writes
+    Snapshot {
+        #[command(flatten)]
+        common: Common,
+        /// Sessions of the shard
+        #[arg(long)]
+        sessions: Option<usize>,
+        /// Rounds
+        #[arg(long)]
+        rounds: Option<usize>,
+        /// Clients
+        #[arg(long, default_value_t = 64)]
+        clients: usize,
+        /// Length of one load, in seconds
+        #[arg(long, value_name = "SECONDS")]
+        load: Option<u64>,
         /// Folder on the disk to measure; the current one when left out
         #[arg(long, value_name = "DIR", default_value = ".")]
         place: PathBuf,
@@ -201,6 +221,17 @@ async fn run(bench: Bench) -> Result<()> {
                 place,
             };
             failover::run(&options).await?.write(&common.out)
+        }
+        Bench::Snapshot { common, sessions, rounds, clients, load, place } => {
+            let options = snapshot::SnapshotOptions {
+                sessions: sessions.unwrap_or(if common.small { 500 } else { 100_000 }),
+                clients,
+                rounds: rounds.unwrap_or(if common.small { 1 } else { 3 }),
+                load: Duration::from_secs(load.unwrap_or(if common.small { 5 } else { 10 })),
+                program: beside("tertulia-replica")?,
+                place,
+            };
+            snapshot::run(&options).await?.write(&common.out)
         }
         Bench::Fsync { common } => match fsync::run(common.small).await? {
             Some(results) => results.write(&common.out),

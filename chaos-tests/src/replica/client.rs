@@ -13,7 +13,7 @@ use crate::{
 use anyhow::{Context, Result, bail};
 use std::{
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 use tempfile::TempDir;
 use tonic::transport::Endpoint;
@@ -30,7 +30,7 @@ pub struct Replicas {
     shards: u32,
     /// One node's configuration, to ask the cluster with.
     config: PathBuf,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Replicas {
@@ -56,7 +56,7 @@ impl Replicas {
         }
         let addresses = (0..ZONES.len()).map(address).collect();
         let config = folder.path().join(format!("{}.yml", ZONES[0]));
-        let mut this = Self { processes: Processes::new(commands), addresses, shards, config, _folder: folder };
+        let mut this = Self { processes: Processes::new(commands), addresses, shards, config, folder };
         for i in 0..this.processes.len() {
             this.processes.start(i)?;
         }
@@ -73,6 +73,23 @@ impl Replicas {
             }
         }
         Ok(())
+    }
+}
+
+impl Replicas {
+    /// The most memory that a node's process has taken since it started, in bytes.
+    pub fn peak_memory_bytes(&self, node: usize) -> u64 {
+        self.processes.peak_memory_bytes(node)
+    }
+
+    /// When the first snapshot of a shard that a node has got or built since then was complete, and its bytes.
+    pub fn first_snapshot_since(&self, node: usize, since: SystemTime) -> Option<(SystemTime, u64)> {
+        let folder = self.folder.path().join(ZONES[node]).join("snapshots");
+        let files = std::fs::read_dir(folder).ok()?.flatten();
+        let of_shard = files.filter(|f| f.file_name().to_string_lossy().ends_with(".snap"));
+        let of_shard = of_shard.filter(|f| f.file_name().to_string_lossy().starts_with("shard-"));
+        let facts = of_shard.filter_map(|f| f.metadata().ok()).filter_map(|m| Some((m.modified().ok()?, m.len())));
+        facts.filter(|(at, _)| *at > since).min()
     }
 }
 

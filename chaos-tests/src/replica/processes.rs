@@ -81,6 +81,14 @@ impl Processes {
         self.nodes.iter().map(|n| n.cpu_seconds + n.child.as_ref().map_or(0.0, |c| cpu_seconds(c.id()))).sum()
     }
 
+    /// The most memory that a process has taken: `VmHWM` of `/proc/PID/status` (proc(5)), in bytes; 0 if it does not run.
+    pub(super) fn peak_memory_bytes(&self, i: usize) -> u64 {
+        let status = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let status = self.nodes[i].child.as_ref().map(|c| status(c.id())).unwrap_or_default();
+        let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+        line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) * 1024
+    }
+
     pub(super) fn is_running(&mut self, i: usize) -> bool {
         self.nodes[i].child.as_mut().is_some_and(|c| matches!(c.try_wait(), Ok(None)))
     }

@@ -102,7 +102,12 @@ impl GroupState {
         }
         // Entries are applied one at a time: nobody else changes the session meanwhile.
         let header = self.read::<HeaderRecord>(&keys::header(self.group(), session))?.unwrap_or_default();
-        let turns = self.turns_between(session, window_begins(header.seq), header.seq)?;
+        let first = window_begins(header.seq);
+        let turns = self.turns_between(session, first, header.seq)?;
+        if !turns.iter().map(|t| t.seq).eq(first..=header.seq) {
+            let found = format!("the turns {first} to {} of {session} are not all there", header.seq);
+            return Err(Damage::new(self.group(), None, found).into());
+        }
         let mut known = self.known.lock();
         known.learn(session.clone(), header, turns.iter().map(|t| &t.key));
         let hash = known.hash(key);

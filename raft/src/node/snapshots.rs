@@ -29,7 +29,8 @@ impl Measured {
     }
 }
 
-/// Asks for snapshots of the groups whose logs have grown by `raft.snapshot_after_bytes`.
+/// Asks for snapshots of the groups whose logs have grown by `raft.snapshot_after_bytes`, or by as much as the last
+/// snapshot holds.
 pub(super) async fn by_size(node: Weak<Node>) {
     let mut measured: BTreeMap<GroupId, Measured> = BTreeMap::new();
     let mut every = tokio::time::interval(EVERY);
@@ -42,9 +43,17 @@ pub(super) async fn by_size(node: Weak<Node>) {
     }
 }
 
+/// By how much a log grows before the next snapshot, in bytes. A snapshot copies the whole state: by growing as much as
+/// the last one was large, a log pays for the copy, and a large state is not copied all the time.
+fn growth(limit: u64, snapshot_bytes: u64) -> u64 {
+    limit.max(snapshot_bytes)
+}
+
 async fn look(group: &Group, measured: &mut Measured, limit: u64) {
     let metrics = group.metrics();
     let appended = group.log.appended_bytes();
+    let snapshot_bytes = group.state.current_snapshot().map_or(0, |(_, file)| file.length());
+    let limit = growth(limit, snapshot_bytes);
     if !measured.is_large(metrics.snapshot.as_ref().map(|s| s.index), appended, limit)
         || metrics.last_applied <= metrics.snapshot
     {
@@ -61,6 +70,13 @@ async fn look(group: &Group, measured: &mut Measured, limit: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_large_state_is_copied_only_when_the_log_has_grown_as_much() {
+        assert_eq!(growth(64, 0), 64);
+        assert_eq!(growth(64, 63), 64);
+        assert_eq!(growth(64, 300), 300);
+    }
 
     #[test]
     fn a_log_is_large_when_it_has_grown_since_its_newest_snapshot() {

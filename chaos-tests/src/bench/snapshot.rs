@@ -1,0 +1,140 @@
+//! `snapshot` as a bench: a node that was away gets a shard of many sessions as a snapshot while the shard takes writes.
+
+use super::{Results, Row};
+use crate::replica::{Replicas, Side, Writer};
+use anyhow::{Context, Result, ensure};
+use futures::{StreamExt, TryStreamExt};
+use hdrhistogram::Histogram;
+use serde::Serialize;
+use serde_json::json;
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant, SystemTime},
+};
+
+/// How long one attempt at a write may take.
+const ATTEMPT: Duration = Duration::from_secs(5);
+/// How long one write may take before the bench gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Writers at once while the sessions are made.
+const FILL_CLIENTS: usize = 512;
+
+/// How the bench runs.
+#[derive(Debug, Clone)]
+pub struct SnapshotOptions {
+    /// Sessions of the shard.
+    pub sessions: usize,
+    /// Clients that write all the time.
+    pub clients: usize,
+    /// Rounds; in each a node is away and comes back.
+    pub rounds: usize,
+    /// Length of the load before, and of the one that begins when the node comes back.
+    pub load: Duration,
+    /// `tertulia-replica`.
+    pub program: PathBuf,
+    /// Folder for the data.
+    pub place: PathBuf,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Round {
+    before_p99_ms: f64,
+    during_p99_ms: f64,
+    before_max_ms: f64,
+    during_max_ms: f64,
+    snapshot_bytes: u64,
+    /// From the start of the node that was away until it had the whole snapshot.
+    received_s: f64,
+    /// The most memory that the receiver has taken since it started, and the leader since its own start.
+    receiver_peak_bytes: u64,
+    leader_peak_bytes: u64,
+}
+
+/// Measures.
+pub async fn run(options: &SnapshotOptions) -> Result<Results> {
+    // A short log, so that whoever was away needs a snapshot.
+    let raft = json!({ "snapshot_after_entries": 200, "log_entries_kept": 20 });
+    let mut side = Replicas::start(options.program.clone(), &options.place, 1, raft).await?;
+    fill(&side, options.sessions).await?;
+    let mut rounds = Vec::new();
+    for round in 0..options.rounds {
+        let leader = side.leader().await?;
+        let away = (leader + 1) % 3;
+        let before = drive(&side, &format!("before-{round}"), options).await?;
+        side.stop(away).await?;
+        drive(&side, &format!("away-{round}"), options).await?;
+        let (begun, clock) = (Instant::now(), SystemTime::now());
+        side.restart(away).await?;
+        let during = drive(&side, &format!("during-{round}"), options).await?;
+        let newest = side.first_snapshot_since(away, clock);
+        let (at, snapshot_bytes) =
+            newest.context("the node that was away got no snapshot: a longer --load is needed")?;
+        let ms = |h: &Histogram<u64>, q: f64| h.value_at_quantile(q) as f64 / 1_000.0;
+        let found = Round {
+            before_p99_ms: ms(&before, 0.99),
+            during_p99_ms: ms(&during, 0.99),
+            before_max_ms: ms(&before, 1.0),
+            during_max_ms: ms(&during, 1.0),
+            snapshot_bytes,
+            received_s: at.duration_since(clock).unwrap_or_default().as_secs_f64().min(begun.elapsed().as_secs_f64()),
+            receiver_peak_bytes: side.peak_memory_bytes(away),
+            leader_peak_bytes: side.peak_memory_bytes(leader),
+        };
+        eprintln!("  {found:?}");
+        rounds.push(found);
+    }
+    let pick = |f: fn(&Round) -> f64| rounds.iter().map(f).collect::<Vec<f64>>();
+    let p99 = "P99 of writes while a snapshot is sent (peer: before)";
+    let rows = vec![
+        Row::of_rounds(p99, "ms", &pick(|r| r.during_p99_ms), &pick(|r| r.before_p99_ms)),
+        Row::of_rounds("longest write (peer: before)", "ms", &pick(|r| r.during_max_ms), &pick(|r| r.before_max_ms)),
+        Row::of_rounds("until the snapshot is there", "s", &pick(|r| r.received_s), &[]),
+        Row::of_rounds("snapshot", "MiB", &pick(|r| mib(r.snapshot_bytes)), &[]),
+        Row::of_rounds("peak memory of the receiver", "MiB", &pick(|r| mib(r.receiver_peak_bytes)), &[]),
+        Row::of_rounds("peak memory of the leader", "MiB", &pick(|r| mib(r.leader_peak_bytes)), &[]),
+    ];
+    Ok(Results { rows, plots: Vec::new(), detail: json!(rounds) })
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+/// One turn in each of so many sessions.
+async fn fill(side: &Replicas, sessions: usize) -> Result<()> {
+    let mut made = 0;
+    while made < sessions {
+        let count = FILL_CLIENTS.min(sessions - made);
+        let writers = futures::stream::iter(side.writers(&format!("fill-{made}"), count)?);
+        let write = async |mut writer: <Replicas as Side>::Writer| writer.write(ATTEMPT, PATIENCE).await;
+        writers.map(write).buffer_unordered(count).try_collect::<Vec<()>>().await?;
+        made += count;
+        eprint!("\r  {made} of {sessions} sessions");
+    }
+    eprintln!();
+    Ok(())
+}
+
+async fn drive(side: &Replicas, run: &str, options: &SnapshotOptions) -> Result<Histogram<u64>> {
+    let begun = Instant::now();
+    let load = options.load;
+    let tasks = side.writers(run, options.clients)?.into_iter().map(|mut writer| {
+        tokio::spawn(async move {
+            let mut latencies = Vec::new();
+            while begun.elapsed() < load {
+                let start = Instant::now();
+                writer.write(ATTEMPT, PATIENCE).await?;
+                latencies.push(start.elapsed());
+            }
+            anyhow::Ok(latencies)
+        })
+    });
+    let mut histogram = Histogram::new_with_bounds(1, 60_000_000, 3).context("a histogram of a minute")?;
+    for task in futures::future::join_all(tasks.collect::<Vec<_>>()).await {
+        for latency in task.context("a client has panicked")?? {
+            histogram.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
+        }
+    }
+    ensure!(!histogram.is_empty(), "no write was acknowledged");
+    Ok(histogram)
+}
