@@ -103,7 +103,13 @@ async fn measure<S: Side>(side: &S, run: &str, clients: usize, load: Duration) -
     Ok(measured)
 }
 
-async fn drive<S: Side>(side: &S, run: &str, clients: usize, load: Duration) -> Result<(Histogram<u64>, Duration)> {
+/// So many clients write for so long: how long each write took, in microseconds, and how long it took in all.
+pub(super) async fn drive<S: Side>(
+    side: &S,
+    run: &str,
+    clients: usize,
+    load: Duration,
+) -> Result<(Histogram<u64>, Duration)> {
     let begun = Instant::now();
     let tasks = side.writers(run, clients)?.into_iter().map(|mut writer| {
         tokio::spawn(async move {

@@ -1,6 +1,6 @@
 //! `snapshot` as a bench: a node that was away gets a shard of many sessions as a snapshot while the shard takes writes.
 
-use super::{Results, Row};
+use super::{Results, Row, replication};
 use crate::replica::{Replicas, Side, Writer};
 use anyhow::{Context, Result, ensure};
 use futures::{StreamExt, TryStreamExt};
@@ -116,25 +116,7 @@ async fn fill(side: &Replicas, sessions: usize) -> Result<()> {
 }
 
 async fn drive(side: &Replicas, run: &str, options: &SnapshotOptions) -> Result<Histogram<u64>> {
-    let begun = Instant::now();
-    let load = options.load;
-    let tasks = side.writers(run, options.clients)?.into_iter().map(|mut writer| {
-        tokio::spawn(async move {
-            let mut latencies = Vec::new();
-            while begun.elapsed() < load {
-                let start = Instant::now();
-                writer.write(ATTEMPT, PATIENCE).await?;
-                latencies.push(start.elapsed());
-            }
-            anyhow::Ok(latencies)
-        })
-    });
-    let mut histogram = Histogram::new_with_bounds(1, 60_000_000, 3).context("a histogram of a minute")?;
-    for task in futures::future::join_all(tasks.collect::<Vec<_>>()).await {
-        for latency in task.context("a client has panicked")?? {
-            histogram.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
-        }
-    }
+    let (histogram, _) = replication::drive(side, run, options.clients, options.load).await?;
     ensure!(!histogram.is_empty(), "no write was acknowledged");
     Ok(histogram)
 }

@@ -120,6 +120,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                     let later = self.clone();
                     tokio::spawn(async move {
                         tokio::time::sleep(STATE_FLUSH_WAIT).await;
+                        later.state.flushes_now();
                         // A writer that is gone has said why; openraft hears of it at its next append.
                         drop(later.flush().await);
                     });

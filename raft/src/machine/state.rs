@@ -226,9 +226,13 @@ impl GroupState {
         !self.flush_due.swap(true, Relaxed)
     }
 
+    /// Whoever was told to flush later on is about to: for what is staged from now on, somebody else is told.
+    pub(super) fn flushes_now(&self) {
+        self.flush_due.store(false, Relaxed);
+    }
+
     /// Hands the effects that wait to the writer, in one batch with `last_applied`.
     pub(super) fn flush(&self, place: Option<Place>) -> io::Result<()> {
-        self.flush_due.store(false, Relaxed);
         let moving = self.moving.lock();
         if moving.retired { Ok(()) } else { self.flush_all(&moving, place) }
     }
