@@ -13,6 +13,10 @@ pub const WRITER_BATCH_OPS_MAX: usize = 4_096;
 pub const WRITER_BATCH_BYTES_MAX: usize = 8 << 20;
 /// How long a change that nobody waits for is held back so that it rides along with one that somebody does.
 pub const WRITER_LAZY_WAIT: Duration = Duration::from_millis(50);
+/// Entries behind which it is written down again how far a log is committed.
+pub const COMMITTED_MARK_EVERY: u64 = 16;
+/// Purged entries that are removed together, at least.
+pub const PURGE_ENTRIES: u64 = 16;
 /// Bytes of durable entries that a group keeps in memory for its followers and its state machine.
 pub const LOG_CACHE_BYTES_MAX: usize = 2 << 20;
 /// Bytes of entries in one append to a follower; a single entry may be larger.
@@ -27,8 +31,12 @@ pub const APPLY_BYTES_MAX: usize = 1 << 20;
 /// has them: after a crash they are applied again.
 pub const STATE_FLUSH_WAIT: Duration = Duration::from_millis(200);
 /// Bytes of effects of a group that wait; more go to the store at once. Much more would hold up the log's barriers.
-pub const STATE_FLUSH_BYTES: usize = 64 << 10;
-/// Idempotency keys of sessions at work that a group knows by heart, in each of two generations; 8 bytes each.
+pub const STATE_FLUSH_BYTES: usize = 1 << 20;
+/// Records of effects of a group that wait, some 4 µs each in the store; more go there at once.
+pub const STATE_FLUSH_RECORDS: usize = 1_024;
+/// Bytes of turns of a session that share a record, unless one alone is larger.
+pub const PACKED_TURNS_BYTES: usize = 8 << 10;
+/// Idempotency keys of sessions at work that a group knows by heart, in each of two generations; 4 bytes each.
 pub const KNOWN_KEYS_MAX: usize = 32 << 10;
 /// Bytes of state in one record of a snapshot file, roughly; one record more than fills it is allowed.
 pub const SNAPSHOT_RECORD_BYTES: usize = 256 << 10;
@@ -42,6 +50,8 @@ pub const SNAPSHOT_SYNC_BYTES: u64 = 8 << 20;
 pub const PEER_MESSAGE_BYTES_MAX: usize = 8 << 20;
 /// Largest payload of any record, in bytes: what the decoder allocates at most.
 pub const RECORD_BYTES_MAX: usize = 2 << 20;
+/// Bytes that each thread keeps to put records together in; a larger record takes more for as long as it takes.
+pub const ENCODE_SCRATCH_BYTES: usize = 64 << 10;
 /// sled's segment. A leaf of its tree holds up to some 20 values and is written whole; whatever exceeds a quarter
 /// of a segment goes to a blob file that sled never syncs. 8 MiB keeps 34 of our largest values inside.
 pub const SLED_SEGMENT_BYTES: usize = 8 << 20;
@@ -67,6 +77,12 @@ pub const PEER_REOPEN_PAUSE_MAX: std::time::Duration = std::time::Duration::from
 pub const SLEEP_LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// Proposals of a group that go into its log together.
 pub const PROPOSALS_BATCH_MAX: usize = 256;
+/// How long a batch of proposals waits for those who were answered just now.
+pub const GATHER_WAIT: Duration = Duration::from_millis(1);
+/// Proposals under way from which on a batch waits for more.
+pub const GATHER_PROPOSALS_MIN: usize = 8;
+/// Batches that do not wait after it was in vain again and again.
+pub const GATHER_PAUSE_MAX: u32 = 64;
 /// Bytes of the commands that share an entry; with its frame the entry stays below [`STORE_VALUE_BYTES_MAX`].
 pub const ENTRY_BATCH_BYTES_MAX: usize = 60 * 1024;
 /// Groups whose membership a node changes at once: each may send a snapshot.
@@ -94,7 +110,7 @@ pub const PEER_STALL_MIN: Duration = Duration::from_secs(2);
 /// do not wait for it: it decides who may be counted on when memberships change.
 pub const PEER_SILENCE_MIN: Duration = Duration::from_secs(1);
 /// Groups that a node hands over at the same time: they share barriers, and contend for cores.
-pub const HANDOVERS_AT_ONCE_MAX: usize = 4;
+pub const HANDOVERS_AT_ONCE_MAX: usize = 2;
 /// How long a leader that is to go waits for its successor to come near while it still serves.
 pub const HANDOVER_CATCH_UP_MAX: Duration = Duration::from_millis(500);
 /// How long proposals wait for the next leader.

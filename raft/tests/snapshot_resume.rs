@@ -78,6 +78,8 @@ fn a_snapshot_that_is_cut_off_is_not_sent_twice() {
     });
     let proxy = proxy.get().unwrap();
     let s = session("long");
+    // A node is ready as soon as it knows who leads; here it is to know that it belongs to the shard.
+    wait("the third holds the shard", || !cluster.node(2).status().shards[0].voters.is_empty());
     cluster.kill(2);
     for seq in 1..=TURNS {
         cluster.commit(&turn(&s, seq, &format!("k{seq}"), &"x".repeat(TURN_BYTES)));

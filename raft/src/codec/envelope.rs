@@ -74,23 +74,20 @@ impl From<DecodeError> for std::io::Error {
     }
 }
 
-/// Starts a record; the payload is appended to what comes back.
-pub(super) fn begin(kind: u8, version: u16) -> Vec<u8> {
-    let mut out = Vec::with_capacity(256);
+/// Starts a record in an empty buffer; the payload is appended.
+pub(super) fn begin(out: &mut Vec<u8>, kind: u8, version: u16) {
     out.extend_from_slice(&MAGIC);
     out.push(kind);
     out.extend_from_slice(&version.to_le_bytes());
     out.extend_from_slice(&[0; 4]);
-    out
 }
 
 /// Fills in the length and appends the checksum.
-pub(super) fn seal(mut out: Vec<u8>) -> Vec<u8> {
+pub(super) fn seal(out: &mut Vec<u8>) {
     let length = u32::try_from(out.len() - HEAD_BYTES).expect("records are far below 4 GiB");
     out[6..HEAD_BYTES].copy_from_slice(&length.to_le_bytes());
-    let crc = crc32c::crc32c(&out);
+    let crc = crc32c::crc32c(out);
     out.extend_from_slice(&crc.to_le_bytes());
-    out
 }
 
 /// Checks the envelope and gives version and payload.

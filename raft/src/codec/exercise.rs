@@ -2,7 +2,8 @@
 
 use super::{
     AppliedRecord, Command, EntryRecord, ExportHeadRecord, HeaderRecord, InstallRecord, KeyRecord, MarkRecord, Record,
-    SnapshotFootRecord, SnapshotHeadRecord, SnapshotPairsRecord, TombstoneRecord, VoteRecord, decode, envelope,
+    SnapshotFootRecord, SnapshotHeadRecord, SnapshotPairsRecord, TombstoneRecord, TurnsRecord, VoteRecord, decode,
+    envelope,
 };
 use crate::{ControlState, types::Membership};
 use dialogue::TurnRecord;
@@ -31,6 +32,7 @@ every_kind!(
     AppliedRecord,
     HeaderRecord,
     TurnRecord,
+    TurnsRecord,
     KeyRecord,
     Command,
     SnapshotHeadRecord,
@@ -44,7 +46,9 @@ every_kind!(
 
 /// Decodes a payload as a record of a kind and version: past the checksum, which random bytes never pass.
 pub fn payload(kind: u8, version: u16, payload: &[u8]) -> usize {
-    let mut out = envelope::begin(kind, version);
+    let mut out = Vec::new();
+    envelope::begin(&mut out, kind, version);
     out.extend_from_slice(payload);
-    record(&envelope::seal(out))
+    envelope::seal(&mut out);
+    record(&out)
 }

@@ -13,12 +13,13 @@ pub use envelope::{DecodeError, ENVELOPE_BYTES};
 pub use record::{
     AppliedRecord, Body, Command, EntryRecord, ExportHeadRecord, HeaderRecord, InstallRecord, KeyRecord, LogIdRecord,
     MarkRecord, MembershipRecord, SnapshotFootRecord, SnapshotHeadRecord, SnapshotPairsRecord, StoredMembershipRecord,
-    TombstoneRecord, VoteRecord,
+    TombstoneRecord, TurnsRecord, VoteRecord,
 };
 
-use crate::limits::RECORD_BYTES_MAX;
+use crate::limits::{ENCODE_SCRATCH_BYTES, RECORD_BYTES_MAX};
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 use serde::{Serialize, de::DeserializeOwned};
+use std::cell::RefCell;
 
 const CONFIG: Configuration<LittleEndian, Fixint, Limit<RECORD_BYTES_MAX>> =
     bincode::config::standard().with_little_endian().with_fixed_int_encoding().with_limit::<RECORD_BYTES_MAX>();
@@ -44,10 +45,20 @@ pub trait Record: Serialize + DeserializeOwned {
 /// # Panics
 /// Never for our own types: they hold nothing that bincode cannot write, and memory is the only sink.
 pub fn encode<R: Record>(record: &R) -> Vec<u8> {
-    let mut out = envelope::begin(R::KIND, R::VERSION);
-    bincode::serde::encode_into_std_write(record, &mut out, bincode::config::standard().with_fixed_int_encoding())
-        .expect("our records hold only what bincode can write");
-    envelope::seal(out)
+    thread_local! {
+        // A record is put together here and then copied once, into memory of its own size.
+        static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    SCRATCH.with_borrow_mut(|out| {
+        envelope::begin(out, R::KIND, R::VERSION);
+        bincode::serde::encode_into_std_write(record, out, bincode::config::standard().with_fixed_int_encoding())
+            .expect("our records hold only what bincode can write");
+        envelope::seal(out);
+        let record = out.as_slice().to_vec();
+        out.clear();
+        out.shrink_to(ENCODE_SCRATCH_BYTES);
+        record
+    })
 }
 
 /// Decodes a record out of its envelope; any bytes give a value or an error.
@@ -56,9 +67,14 @@ pub fn decode<R: Record>(bytes: &[u8]) -> Result<R, DecodeError> {
     if version == R::VERSION { decode_payload(R::KIND, payload) } else { R::decode_version(version, payload) }
 }
 
+/// The kind that a record says it is.
+pub(crate) fn kind(bytes: &[u8]) -> Option<u8> {
+    bytes.get(3).copied()
+}
+
 /// Checks the envelope of a record of any kind.
 pub(crate) fn check(bytes: &[u8]) -> Result<(), DecodeError> {
-    let kind = *bytes.get(3).ok_or(DecodeError::Short { found: bytes.len() })?;
+    let kind = kind(bytes).ok_or(DecodeError::Short { found: bytes.len() })?;
     envelope::open(kind, bytes).map(|_| ())
 }
 

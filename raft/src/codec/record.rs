@@ -29,6 +29,7 @@ records! {
     11 => SnapshotFootRecord,
     12 => InstallRecord,
     16 => TombstoneRecord,
+    17 => TurnsRecord,
     40 => ExportHeadRecord,
 }
 
@@ -128,6 +129,13 @@ pub struct HeaderRecord {
     pub seq: u64,
     /// The turn in which the context began; 0 before the first.
     pub context_begins_seq: u64,
+}
+
+/// Turns of a session that follow one another, under the key of the last. Since feature level 3.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TurnsRecord {
+    /// Encoded [`TurnRecord`]s, in order.
+    pub turns: Vec<Bytes>,
 }
 
 /// Which turn an idempotency key belongs to.

@@ -108,6 +108,7 @@ fn every_kind_of_record_has_its_bytes() {
     golden(HeaderRecord { seq: 5, context_begins_seq: 4 }, HEADER);
     golden(KeyRecord { seq: 5 }, KEY);
     golden_sum(full_turn(), TURN.0, TURN.1);
+    golden(TurnsRecord { turns: vec![Bytes::from_static(b"hi"), Bytes::from_static(b"you")] }, TURNS);
     let turn = CommitTurn { session: SessionId::new("s").unwrap(), expected_seq: 0, turn: full_turn() };
     golden_sum(Command::Turn(Box::new(turn)), COMMAND_TURN.0, COMMAND_TURN.1);
     let member = MemberRecord { node: 1, zone: "a".into(), peer: "p:1".into(), http: "h".into() };
@@ -168,11 +169,13 @@ fn damage_is_named() {
     assert!(matches!(with(12, 1), DecodeError::Checksum { .. }));
     assert!(matches!(decode::<HeaderRecord>(&good), Err(DecodeError::Kind { found: 7, expected: 5 })));
     // A record of a later version says so instead of being read as this one.
-    let later = envelope::seal({
-        let mut out = envelope::begin(KeyRecord::KIND, 2);
+    let later = {
+        let mut out = Vec::new();
+        envelope::begin(&mut out, KeyRecord::KIND, 2);
         out.extend_from_slice(&[0; 8]);
+        envelope::seal(&mut out);
         out
-    });
+    };
     assert_eq!(decode::<KeyRecord>(&later), Err(DecodeError::Version { kind: 7, found: 2, known: 1 }));
 }
 

@@ -8,8 +8,10 @@ pub use state::{Assignment, ControlState, MemberRecord, NodeRecord, NodeState, P
 
 use serde::{Deserialize, Serialize};
 
-/// The highest feature level that this version understands: 2 since nodes come and go.
-pub const FEATURE_LEVEL: u32 = 2;
+/// The highest feature level that this version understands: 2 since nodes come and go, 3 since turns share records.
+pub const FEATURE_LEVEL: u32 = 3;
+/// The level from which every node reads turns that share a record.
+pub(crate) const FEATURE_PACKED_TURNS: u32 = 3;
 
 /// A command to the control group. Append only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

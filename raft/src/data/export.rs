@@ -7,6 +7,7 @@ use super::{DataError, DataFolder, Progress, folder::sync_folder, verify::verify
 use crate::{
     codec::{self, ExportHeadRecord, Record, SnapshotFootRecord, SnapshotPairsRecord},
     limits::SNAPSHOT_RECORD_BYTES,
+    machine::unpack,
     store::{Store, keys},
 };
 use dialogue::TurnRecord;
@@ -72,13 +73,13 @@ pub fn export_sessions(folder: &DataFolder, file: &Path, progress: &mut Progress
         let walked = opened.scan(&prefix, &keys::after_prefix(&prefix), &mut |key, value| {
             let session = key[prefix.len()..].split(|b| *b == 0).next().unwrap_or_default();
             let session = String::from_utf8_lossy(session).into_owned();
-            let turn: TurnRecord = codec::decode(value)?;
+            let turns = unpack(value)?;
             if line.as_ref().is_none_or(|l| l.session != session) {
                 let done = line.replace(Line { session, shard: shard.0, turns: Vec::new() });
                 refused = done.map(|l| out.line(&l)).transpose().err();
                 sessions += 1;
             }
-            line.as_mut().expect("it was just made").turns.push(turn);
+            line.as_mut().expect("it was just made").turns.extend(turns);
             Ok(refused.is_none())
         });
         if let Some(refused) = refused {

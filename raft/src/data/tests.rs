@@ -58,6 +58,10 @@ fn entry(index: u64) -> Entry {
 
 /// A folder as a node of one shard leaves it: entries applied, the log purged behind a snapshot again and again.
 async fn fill(folder: &Path, entries: u64) {
+    fill_as(folder, entries, false).await;
+}
+
+async fn fill_as(folder: &Path, entries: u64, turns_share_records: bool) {
     fs::create_dir_all(folder.join("snapshots")).unwrap();
     let identity = Identity {
         format: 1,
@@ -74,6 +78,9 @@ async fn fill(folder: &Path, entries: u64) {
     let group = GroupId(0);
     let place = SnapshotPlace { cluster: "c".into(), folder: folder.join("snapshots"), group };
     let state = Arc::new(GroupState::open(place, store.clone(), writer.clone()).unwrap());
+    if turns_share_records {
+        state.pack_turns();
+    }
     let mut log = LogStore::new(group, store.clone(), writer.clone(), scan_group(&*store, group).unwrap());
     let mut machine = StateMachine::new(state, writer.clone());
     log.save_vote(&Vote::new(1, 1)).await.unwrap();
@@ -292,4 +299,33 @@ async fn a_compacted_folder_is_smaller_and_holds_the_same() {
     fs::rename(at("db"), at("db.old")).unwrap();
     holds(&path);
     assert_eq!(served(&path, "s3").await.len(), 286);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn turns_that_share_records_are_checked_one_by_one() {
+    let outer = TempDir::new().unwrap();
+    let path = outer.path().join("a");
+    fill_as(&path, 300, true).await;
+    let folder = DataFolder::lock(&path).unwrap();
+    let report = verify(&folder, &mut quiet()).unwrap();
+    assert_eq!((report.damage, report.groups[0].sessions, report.groups[0].turns), (None, 7, 299));
+
+    let (group, s) = (GroupId(0), SessionId::new("s3").unwrap());
+    let last = keys::turn(group, &s, 43);
+    let record = put(&path, &last, None).expect("the last turn names its record");
+    let damage = |key: &[u8], value: Vec<u8>| {
+        put(&path, key, Some(value));
+        let found = verify(&folder, &mut quiet()).unwrap().damage.expect("it must be found");
+        put(&path, key, None);
+        found
+    };
+    let mut flipped = record.clone();
+    flipped[40] ^= 1;
+    assert!(damage(&last, flipped).contains("key shard-0/state/turn/s3/43: checksum "));
+    let named = damage(&keys::turn(group, &s, 44), record.clone());
+    assert_eq!(named, "shard-0, key shard-0/state/turn/s3/44: a turn of number 43, expected the number in its key");
+    let mut turns = codec::decode::<codec::TurnsRecord>(&record).unwrap().turns;
+    turns.remove(0);
+    let gap = damage(&last, codec::encode(&codec::TurnsRecord { turns }));
+    assert!(gap.contains("expected turn "), "{gap}");
 }

@@ -4,7 +4,7 @@ use super::{DataError, DataFolder, Progress, folder::Opened};
 use crate::{
     ControlState,
     codec::{self, AppliedRecord, HeaderRecord, InstallRecord, KeyRecord, LogIdRecord, Record, TombstoneRecord},
-    machine::{SnapshotFile, SnapshotPlace, check_applied},
+    machine::{SnapshotFile, SnapshotPlace, check_applied, unpack},
     store::{Damage, Store, keys, scan_group},
     types::{GroupId, LogId},
 };
@@ -208,13 +208,14 @@ impl Sessions<'_> {
                 }
             }
             (b's', [b't', rest @ ..]) => {
-                found.turns += 1;
                 let (session, number) = split(rest).ok_or_else(|| damage("a key without its session".into()))?;
-                let turn: TurnRecord = codec::decode(value).map_err(decode_error)?;
-                if number != turn.seq.to_be_bytes() {
-                    return Err(damage(format!("a turn of number {}", turn.seq)).expected("the number in its key"));
+                let turns = unpack(value).map_err(decode_error)?;
+                let last = turns.last().map_or(0, |turn| turn.seq);
+                if number != last.to_be_bytes() {
+                    return Err(damage(format!("a turn of number {last}")).expected("the number in its key"));
                 }
-                self.turn(group, session, turn.seq)
+                found.turns += turns.len() as u64;
+                turns.iter().try_for_each(|turn| self.turn(group, session, turn.seq))
             }
             _ => Err(damage("a key of no known kind".into())),
         }

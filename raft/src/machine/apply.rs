@@ -91,8 +91,8 @@ impl GroupState {
 
     /// A session's header, the hash of a key, and the turns whose keys have the same one. Learns a session that it did
     /// not know.
-    fn end_of(&self, session: &SessionId, key: &IdempotencyKey) -> io::Result<(HeaderRecord, u64, Vec<u64>)> {
-        let found = |known: &Known, hash: u64| (known.header, hash, known.turns_with(hash));
+    fn end_of(&self, session: &SessionId, key: &IdempotencyKey) -> io::Result<(HeaderRecord, u32, Vec<u64>)> {
+        let found = |known: &Known, hash: u32| (known.header, hash, known.turns_with(hash));
         {
             let mut known = self.known.lock();
             let hash = known.hash(key);
@@ -123,7 +123,7 @@ impl GroupState {
         turns: &[u64],
     ) -> io::Result<Option<TurnRecord>> {
         for seq in turns {
-            let turn = self.read::<TurnRecord>(&keys::turn(self.group(), session, *seq))?;
+            let turn = self.turns_between(session, *seq, *seq)?.pop();
             let missing = || Damage::new(self.group(), None, format!("turn {seq} of {session} is missing"));
             let turn = turn.ok_or_else(missing)?;
             if turn.key == *key {

@@ -20,6 +20,7 @@ mod apply;
 mod check;
 mod fresh;
 mod incoming;
+mod packing;
 mod retire;
 mod sessions;
 mod snapshot;
@@ -30,12 +31,13 @@ pub use snapshot::SnapshotFile;
 
 pub(crate) use check::check_applied;
 pub(crate) use incoming::{Announced, Incoming};
+pub use packing::unpack;
 
 pub use state::GroupState;
 use state::Work;
 
 use crate::{
-    limits::{APPLY_BYTES_MAX, APPLY_ENTRIES_MAX, STATE_FLUSH_BYTES, STATE_FLUSH_WAIT},
+    limits::{APPLY_BYTES_MAX, APPLY_ENTRIES_MAX, STATE_FLUSH_WAIT},
     store::Writer,
     types::{Entry, GroupId, LogId, SnapshotMeta, StoredMembership, TypeConfig},
 };
@@ -114,7 +116,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                         responder.send(answer);
                     }
                 }
-                if self.state.staged_bytes() >= STATE_FLUSH_BYTES {
+                if self.state.is_full() {
                     self.flush().await?;
                 } else if self.state.wants_flush() {
                     let later = self.clone();

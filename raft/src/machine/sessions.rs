@@ -11,8 +11,9 @@ use std::{
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known {
     pub(super) header: HeaderRecord,
-    /// Hashes of the keys of its last turns, up to the newest: all of the idempotency window.
-    keys: VecDeque<u64>,
+    /// Hashes of the keys of its last turns, up to the newest: all of the idempotency window. Small ones, because each
+    /// turn looks through all of them; two keys with the same hash are told apart by their turns.
+    keys: VecDeque<u32>,
 }
 
 /// Sessions in two generations: when the young one is full, the old one is forgotten and the young one grows old.
@@ -58,12 +59,12 @@ impl Sessions {
         self.insert(session, Known { header, keys });
     }
 
-    pub(super) fn hash(&self, key: &IdempotencyKey) -> u64 {
-        self.hasher.hash_one(key.as_str())
+    pub(super) fn hash(&self, key: &IdempotencyKey) -> u32 {
+        self.hasher.hash_one(key.as_str()) as u32
     }
 
     /// A turn was added to a session that is known.
-    pub(super) fn advance(&mut self, session: &SessionId, header: HeaderRecord, key: u64) {
+    pub(super) fn advance(&mut self, session: &SessionId, header: HeaderRecord, key: u32) {
         let Some(known) = self.young.get_mut(session) else { return };
         known.header = header;
         known.keys.push_back(key);
@@ -81,7 +82,12 @@ impl Sessions {
 
 impl Known {
     /// The turns whose keys have this hash: hardly ever more than the one that is looked for.
-    pub(super) fn turns_with(&self, hash: u64) -> Vec<u64> {
+    pub(super) fn turns_with(&self, hash: u32) -> Vec<u64> {
+        let (front, back) = self.keys.as_slices();
+        // Nearly always: over a slice of numbers it costs next to nothing.
+        if !front.contains(&hash) && !back.contains(&hash) {
+            return Vec::new();
+        }
         let first = self.header.seq + 1 - self.keys.len() as u64;
         (first..).zip(&self.keys).filter(|(_, key)| **key == hash).map(|(seq, _)| seq).collect()
     }

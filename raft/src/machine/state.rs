@@ -4,12 +4,13 @@ use super::{
     SnapshotPlace,
     apply::Commands,
     fresh::Fresh,
+    packing::{pack, unpack},
     sessions::{Sessions, window_begins},
     snapshot::{self, SnapshotFile, SnapshotWriter},
 };
 use crate::{
     Applied, ControlState,
-    codec::{self, AppliedRecord, HeaderRecord, InstallRecord, LogIdRecord, Record},
+    codec::{self, AppliedRecord, DecodeError, HeaderRecord, InstallRecord, LogIdRecord, Record},
     failpoints,
     limits::{APPLY_BYTES_MAX, SNAPSHOT_RECORD_BYTES},
     store::{Ack, Change, Damage, Place, Store, WriteOp, Writer, keys},
@@ -45,6 +46,8 @@ pub struct GroupState {
     pub(super) known: Mutex<Sessions>,
     /// Will somebody flush what is staged?
     flush_due: AtomicBool,
+    /// May turns share a record? Snapshots carry records as they are: only when every node reads them.
+    packs_turns: AtomicBool,
     /// Held to write while a snapshot replaces the state, so that nobody reads half of it.
     whole: RwLock<()>,
     /// Held while a snapshot is built or installed: one at a time.
@@ -131,6 +134,7 @@ impl GroupState {
             fresh: Mutex::default(),
             known: Mutex::default(),
             flush_due: AtomicBool::new(false),
+            packs_turns: AtomicBool::new(false),
             whole: RwLock::new(()),
             snapshotting: Mutex::new(()),
             receiving: Arc::default(),
@@ -216,9 +220,20 @@ impl GroupState {
         Ok(answers)
     }
 
+    /// From now on turns of a session that reach the store together share a record: every node of the cluster
+    /// understands that.
+    pub fn pack_turns(&self) {
+        self.packs_turns.store(true, Relaxed);
+    }
+
     /// Bytes of effects that wait.
     pub(super) fn staged_bytes(&self) -> usize {
         self.fresh.lock().staged_bytes()
+    }
+
+    /// Are there so many effects that they go to the store now?
+    pub(super) fn is_full(&self) -> bool {
+        self.fresh.lock().is_full()
     }
 
     /// Does the caller have to see to it that effects are flushed later on? Only one is told so.
@@ -247,13 +262,18 @@ impl GroupState {
             last: moving.last.as_ref().map(LogIdRecord::from),
             membership: (&moving.membership).into(),
         };
-        let (op, changes) = {
+        let (op, effects) = {
             let mut fresh = self.fresh.lock();
             fresh.stage((keys::applied(self.group()), Some(codec::encode(&applied).into())));
             fresh.submit(self.stored.load(Acquire))
         };
+        let changes = match self.packs_turns.load(Relaxed) {
+            true => pack(&effects),
+            false => effects.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+        };
         // Still under the lock: whoever sees the new `last` and asks the writer for a barrier comes behind it.
-        self.writer.submit_into(place, WriteOp { changes, stored: Some((self.stored.clone(), op)), ack: Ack::None })
+        let stored = Some((self.stored.clone(), op));
+        self.writer.submit_into(place, WriteOp { changes, stored, ack: Ack::None })
     }
 
     /// Number of turns of a session and the turns since its context began.
@@ -297,16 +317,22 @@ impl GroupState {
         if first > last {
             return Ok(Vec::new());
         }
-        let (from, to) = (keys::turn(group, session, first), keys::turn(group, session, last.saturating_add(1)));
-        let fresh = self.fresh.lock().range(&from, &to);
-        let mut found: BTreeMap<Vec<u8>, Bytes> = BTreeMap::new();
-        self.store.scan(&from, &to, &mut |key, value| {
-            found.insert(key.to_vec(), Bytes::copy_from_slice(value));
-            Ok(true)
+        let damaged = |e: DecodeError| io::Error::from(Damage::new(group, None, format!("a turn: {e}")));
+        let (from, behind) = (keys::turn(group, session, first), keys::behind_turns(group, session));
+        let fresh = self.fresh.lock().range(&from, &behind);
+        let mut found: BTreeMap<u64, TurnRecord> = BTreeMap::new();
+        // A record stands under the key of its last turn: the first one found may hold earlier turns, too.
+        self.store.scan(&from, &behind, &mut |_, value| {
+            let turns = unpack(value).map_err(damaged)?;
+            let more = turns.last().is_some_and(|turn| turn.seq < last);
+            found.extend(turns.into_iter().map(|turn| (turn.seq, turn)));
+            Ok(more)
         })?;
-        found.extend(fresh.into_iter().filter_map(|(key, value)| Some((key, value?))));
-        let decode = |v: &Bytes| codec::decode(v).map_err(|e| Damage::new(group, None, format!("a turn: {e}")).into());
-        found.values().map(decode).collect()
+        for value in fresh.into_values().flatten() {
+            let turn: TurnRecord = codec::decode(&value).map_err(damaged)?;
+            found.insert(turn.seq, turn);
+        }
+        Ok(found.into_iter().filter(|(seq, _)| (first..=last).contains(seq)).map(|(_, turn)| turn).collect())
     }
 
     /// The state of the control group.

@@ -12,6 +12,7 @@ use dialogue::{
     limits::IDEMPOTENCY_WINDOW_TURNS,
 };
 use std::{
+    collections::BTreeMap,
     path::Path,
     sync::atomic::{AtomicBool, Ordering::SeqCst},
 };
@@ -40,6 +41,13 @@ impl Opened {
 }
 
 fn open(folder: &Path, name: &str, store: &Arc<MemoryStore>) -> Opened {
+    let opened = open_as_it_was(folder, name, store);
+    opened.pack_turns();
+    opened
+}
+
+/// As before every node understood turns that share records.
+fn open_as_it_was(folder: &Path, name: &str, store: &Arc<MemoryStore>) -> Opened {
     let folder = folder.join(name);
     std::fs::create_dir_all(&folder).unwrap();
     let (writer, _thread) = Writer::start(store.clone()).unwrap();
@@ -119,7 +127,19 @@ fn a_snapshot_is_the_state_at_its_index_while_entries_go_on() {
     installed.apply((0..10).map(entry_at).collect()).unwrap();
     installed.install(meta.clone(), file).unwrap();
     assert_eq!(installed.applied(), replayed.applied());
-    assert!(other.contents() == expected.contents(), "the snapshot at {last} is another state");
+    // Which turns share records depends on when they were written.
+    let by_turn = |store: &MemoryStore| -> BTreeMap<Vec<u8>, Vec<u8>> {
+        let one_by_one = |(key, value): (Vec<u8>, bytes::Bytes)| match keys::session_of_turn(&key) {
+            Some(session) => unpack(&value)
+                .unwrap()
+                .iter()
+                .map(|turn| ([session, &turn.seq.to_be_bytes()].concat(), codec::encode(turn)))
+                .collect(),
+            None => vec![(key, value.to_vec())],
+        };
+        store.contents().into_iter().flat_map(one_by_one).collect()
+    };
+    assert!(by_turn(&other) == by_turn(&expected), "the snapshot at {last} is another state");
     assert_eq!(installed.current_snapshot().unwrap().0, meta);
 
     // Found again after a restart, and only one is kept.
@@ -393,4 +413,42 @@ fn keys_are_remembered_across_a_restart_and_after_the_session_was_forgotten() {
     assert!(matches!(commit(&state, "s", 2, "k1"), CommitOutcome::Replayed(turn) if turn.seq == 1));
     let again = open(folder.path(), "state", &store);
     assert!(matches!(commit(&again, "s", 2, "k1"), CommitOutcome::Replayed(turn) if turn.seq == 1));
+}
+
+#[test]
+fn turns_share_records_once_every_node_understands_that_and_all_of_them_are_read() {
+    let folder = TempDir::new().unwrap();
+    let store = MemoryStore::new(1);
+    let state = open_as_it_was(folder.path(), "state", &store);
+    let (session, records) = (SessionId::new("s").unwrap(), |store: &MemoryStore| {
+        store.contents().into_keys().filter(|key| keys::session_of_turn(key).is_some()).count()
+    });
+    let apply = |range: std::ops::Range<u64>| {
+        let entries = range.map(|i| entry(i, turn("s", i + 1, &format!("k{}", i + 1)))).collect();
+        state.apply(entries).unwrap();
+        state.writer.barrier_blocking().unwrap();
+    };
+    apply(0..40);
+    assert_eq!(records(&store), 40, "each has its own");
+    state.pack_turns();
+    apply(40..100);
+    let packed = records(&store) - 40;
+    assert!((2..10).contains(&packed), "60 turns in {packed} records");
+    // Some of the last ones are not in the store yet.
+    state.state.apply(vec![Work::decode(GroupId(0), entry(100, turn("s", 101, "k"))).unwrap()]).unwrap();
+
+    let seqs = |from: u64, limit: usize| -> Vec<u64> {
+        state.turns(&session, from, limit).unwrap().iter().map(|turn| turn.seq).collect()
+    };
+    assert_eq!(seqs(0, 1_000), (1..=101).collect::<Vec<_>>());
+    for (from, limit) in [(0, 1), (38, 5), (40, 1), (44, 3), (57, 40), (99, 5)] {
+        assert_eq!(seqs(from, limit), (from + 1..=(from + limit as u64).min(101)).collect::<Vec<_>>());
+    }
+    // By key: of a record alone, out of the middle of one that is shared, and of one that is not written yet.
+    let again = open(folder.path(), "again", &store);
+    for key in [7, 63, 100] {
+        let found = again.recorded(&session, &IdempotencyKey::new(format!("k{key}")).unwrap()).unwrap();
+        assert_eq!(found.map(|turn| turn.seq), Some(key));
+    }
+    assert_eq!(state.recorded(&session, &IdempotencyKey::new("k").unwrap()).unwrap().map(|turn| turn.seq), Some(101));
 }

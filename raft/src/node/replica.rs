@@ -8,6 +8,7 @@ use super::{
 use crate::{
     ControlState,
     codec::{self, TombstoneRecord},
+    control::FEATURE_PACKED_TURNS,
     machine::{GroupState, SnapshotPlace, StateMachine, wipe_replica},
     net::{Gate, Lanes, NetworkFactory, Peers, Registered},
     store::{Damage, LogScan, LogStore, Store, Writer, keys, scan_group},
@@ -82,6 +83,9 @@ pub(super) async fn start(
     owner: Arc<watch::Sender<Owner>>,
 ) -> Result<Group, StartError> {
     let Opened { id, ends, state, tombstone } = opened;
+    if shared.view.borrow().feature_level >= FEATURE_PACKED_TURNS {
+        state.pack_turns();
+    }
     let log = LogStore::new(id, shared.store.clone(), shared.writer.clone(), ends);
     let network =
         NetworkFactory { peers: shared.peers.clone(), lanes: shared.lanes.clone(), group: id, stall: shared.stall };

@@ -59,6 +59,16 @@ pub fn header(group: GroupId, session: &SessionId) -> Vec<u8> {
 pub fn turn(group: GroupId, session: &SessionId, seq: u64) -> Vec<u8> {
     key(b's', group, &[b"t", session.as_str().as_bytes(), b"\0", &seq.to_be_bytes()])
 }
+/// The first key behind all turns of a session.
+pub fn behind_turns(group: GroupId, session: &SessionId) -> Vec<u8> {
+    key(b's', group, &[b"t", session.as_str().as_bytes(), b"\x01"])
+}
+/// Everything in a turn's key but its number; nothing for other keys.
+pub fn session_of_turn(key: &[u8]) -> Option<&[u8]> {
+    let is_turn = key.first() == Some(&b's') && key.get(5) == Some(&b't');
+    let end = key.len().checked_sub(size_of::<u64>()).filter(|end| is_turn && *end > 6)?;
+    Some(&key[..end])
+}
 /// An idempotency key.
 pub fn idempotency(group: GroupId, session: &SessionId, idempotency: &IdempotencyKey) -> Vec<u8> {
     key(b's', group, &[b"k", session.as_str().as_bytes(), b"\0", idempotency.as_str().as_bytes()])
