@@ -12,7 +12,7 @@ use std::{path::Path, sync::Arc};
 use tempfile::TempDir;
 use tertulia_raft::{
     GroupId,
-    store::{MemoryStore, Store, Survivors, Writer},
+    store::{MemoryStore, Store, Survivors, Writer, keys, scan_group},
 };
 
 const GROUPS: [GroupId; 2] = [GroupId(0), GroupId(7)];
@@ -155,7 +155,13 @@ async fn a_flipped_bit_is_never_taken_for_data() {
     let store = MemoryStore::new(5);
     let run = run(&store, folder.path(), 11, &references).await;
     assert!(run.finished);
-    let keys: Vec<_> = store.contents().into_keys().collect();
+    // What is purged and not removed yet counts for nothing.
+    let counts = |key: &Vec<u8>| {
+        let group = GroupId(u32::from_be_bytes(key[1..5].try_into().unwrap()));
+        let purged = scan_group(&*store, group).unwrap().purged.map(|p| p.index);
+        key[0] != b'l' || keys::entry_index(key) > purged
+    };
+    let keys: Vec<_> = store.contents().into_keys().filter(counts).collect();
     assert!(keys.len() > 60, "{} keys", keys.len());
     for key in keys {
         let damaged = store.crash(Survivors::All);

@@ -4,7 +4,7 @@ use super::{Ack, Change, Damage, LogScan, Store, WriteOp, Writer, keys};
 use crate::{
     codec::{self, EntryRecord, LogIdRecord, MarkRecord, VoteRecord},
     failpoints,
-    limits::{APPEND_BYTES_MAX, LOG_CACHE_BYTES_MAX, STORE_VALUE_BYTES_MAX},
+    limits::{APPEND_BYTES_MAX, COMMITTED_MARK_EVERY, LOG_CACHE_BYTES_MAX, PURGE_ENTRIES, STORE_VALUE_BYTES_MAX},
     types::{Entry, GroupId, IOFlushed, LogId, TypeConfig, Vote},
 };
 use openraft::{LogState, OptionalSend, RaftLogReader, storage::RaftLogStorage};
@@ -46,6 +46,14 @@ struct Inner {
     cache: VecDeque<Cached>,
     cache_bytes: usize,
     op: u64,
+    /// How far the log was committed when that was written down last.
+    committed_marked: Option<LogId>,
+    /// Entries from here on are in the store, also where they are purged already…
+    kept_from: u64,
+    /// …up to here; behind a snapshot that went further than the log there are none.
+    removable_to: u64,
+    /// Entries appended since purged ones were removed last.
+    appended: u64,
 }
 
 struct Cached {
@@ -58,7 +66,10 @@ impl LogStore {
     /// The log of a group whose ends were just scanned.
     pub fn new(group: GroupId, store: Arc<dyn Store>, writer: Writer, ends: LogScan) -> Self {
         let appended_bytes = AtomicU64::new(ends.bytes);
-        let inner = Mutex::new(Inner { ends, ..Inner::default() });
+        let kept_from = ends.remains.unwrap_or_else(|| ends.purged.map_or(0, |p| p.index + 1));
+        let removable_to = ends.purged.map_or(0, |p| p.index + 1);
+        let committed_marked = ends.committed;
+        let inner = Mutex::new(Inner { committed_marked, kept_from, removable_to, ends, ..Inner::default() });
         Self(Arc::new(GroupLog { group, store, writer, stored: Arc::default(), appended_bytes, inner }))
     }
 
@@ -74,6 +85,24 @@ impl LogStore {
 
     async fn submit(&self, changes: Vec<Change>, op: u64, ack: Ack) -> io::Result<()> {
         self.0.writer.submit(WriteOp { changes, stored: Some((self.0.stored.clone(), op)), ack }).await
+    }
+
+    /// Removes some of the entries that are purged: all at once would hold up the barriers of all groups. It goes on with
+    /// the next appends, twice as fast as they come, and after a restart.
+    async fn remove_purged(&self, count: u64) -> io::Result<()> {
+        let (gone, op) = {
+            let mut inner = self.0.inner.lock();
+            let gone = inner.kept_from..inner.removable_to.min(inner.kept_from + count);
+            inner.kept_from = match gone.end < inner.removable_to {
+                true => gone.end,
+                false => inner.ends.purged.map_or(0, |p| p.index + 1),
+            };
+            (gone, inner.next_op())
+        };
+        for index in gone {
+            self.submit(vec![(keys::entry(self.0.group, index), None)], op, Ack::None).await?;
+        }
+        Ok(())
     }
 
     /// Entries of `from..to` that the log contains, up to `bytes` of them but at least one.
@@ -214,11 +243,17 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let op = {
             let mut inner = self.0.inner.lock();
             inner.ends.committed = committed;
+            let near = |marked: LogId| committed.is_some_and(|c| c.index < marked.index + COMMITTED_MARK_EVERY);
+            if inner.committed_marked.is_some_and(near) {
+                return Ok(());
+            }
+            inner.committed_marked = committed;
             inner.next_op()
         };
         let value = codec::encode(&MarkRecord { at: committed.as_ref().map(LogIdRecord::from) });
-        // No barrier of its own: it rides on the next one. A mark that a crash takes back only means that the tail is
-        // applied when the next leader commits it; a restarted leader is elected anew before it serves.
+        // Not every one, and no barrier of its own: it rides on the next one. A mark that a crash takes back, or that was
+        // not written, only means that the tail is applied when the next leader commits it; a restarted leader is elected
+        // anew before it serves. What is applied counts as committed anyway.
         self.submit(vec![(keys::committed(self.0.group), Some(value.into()))], op, Ack::None).await
     }
 
@@ -238,9 +273,10 @@ impl RaftLogStorage<TypeConfig> for LogStore {
                 (entry, value)
             })
             .collect();
-        let (changes, op) = {
+        let (changes, op, remove) = {
             let mut inner = self.0.inner.lock();
             let op = inner.next_op();
+            inner.appended += encoded.len() as u64;
             let mut changes = Vec::with_capacity(encoded.len());
             for (entry, value) in encoded {
                 let index = entry.log_id.index;
@@ -258,9 +294,11 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             }
             let stored = self.0.stored.load(Acquire);
             inner.evict(stored);
-            (changes, op)
+            let remove = if 2 * inner.appended >= PURGE_ENTRIES { 2 * std::mem::take(&mut inner.appended) } else { 0 };
+            (changes, op, remove)
         };
-        self.submit(changes, op, Ack::Flushed(callback)).await
+        self.submit(changes, op, Ack::Flushed(callback)).await?;
+        if remove > 0 { self.remove_purged(remove).await } else { Ok(()) }
     }
 
     async fn truncate_after(&mut self, last_log_id: Option<LogId>) -> io::Result<()> {
@@ -283,24 +321,22 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn purge(&mut self, log_id: LogId) -> io::Result<()> {
-        let (mut changes, op) = {
+        let op = {
             let mut inner = self.0.inner.lock();
-            let first = inner.ends.purged.map_or(0, |p| p.index + 1);
-            let end = inner.ends.last.map_or(0, |l| l.index + 1).min(log_id.index + 1);
             while inner.cache.front().is_some_and(|c| c.entry.log_id.index <= log_id.index) {
                 let gone = inner.cache.pop_front().map_or(0, |c| c.bytes);
                 inner.cache_bytes -= gone;
             }
+            inner.removable_to = inner.ends.last.map_or(0, |l| l.index + 1).min(log_id.index + 1);
             inner.ends.purged = inner.ends.purged.max(Some(log_id));
             inner.ends.last = inner.ends.last.max(Some(log_id));
-            let changes: Vec<Change> = (first..end).map(|i| (keys::entry(self.0.group, i), None)).collect();
-            (changes, inner.next_op())
+            inner.next_op()
         };
         // The snapshot that covers these entries is durable (see `machine::snapshot`), and so is the state: whoever
-        // finds the entries gone finds what they did.
-        changes
-            .push((keys::purged(self.0.group), Some(codec::encode(&MarkRecord { at: Some((&log_id).into()) }).into())));
-        self.submit(changes, op, Ack::None).await?;
+        // finds the entries gone finds what they did. The mark is all that counts.
+        let mark = codec::encode(&MarkRecord { at: Some((&log_id).into()) });
+        self.submit(vec![(keys::purged(self.0.group), Some(mark.into()))], op, Ack::None).await?;
+        self.remove_purged(PURGE_ENTRIES).await?;
         failpoints::pass("log-purged");
         Ok(())
     }

@@ -25,7 +25,7 @@ pub enum Survivors {
 /// A [`Store`] in memory with the crash semantics of the real one: batches are atomic, and a [crash](Self::crash)
 /// leaves a prefix of them, at least up to the last completed barrier. Whatever it chooses comes from its seed.
 ///
-/// Every [`apply`](Store::apply) and [`barrier`](Store::barrier) is a step; [`stop_at`](Self::stop_at) and
+/// Every [`apply`](Store::apply), also [in order](Store::apply_in_order), and every [`barrier`](Store::barrier) is a step; [`stop_at`](Self::stop_at) and
 /// [`fail_at`](Self::fail_at) name steps by their number.
 pub struct MemoryStore {
     inner: Mutex<Inner>,
@@ -166,6 +166,18 @@ impl Inner {
         }
         Ok(())
     }
+
+    /// Makes changes visible, if there is room.
+    fn take(&mut self, changes: &[Change]) -> io::Result<()> {
+        self.step()?;
+        let bytes: usize = changes.iter().map(|(k, v)| k.len() + v.as_ref().map_or(0, Bytes::len)).sum();
+        if self.written_bytes + bytes as u64 > self.bytes_max {
+            return Err(io::Error::new(io::ErrorKind::StorageFull, "the disk is full"));
+        }
+        self.written_bytes += bytes as u64;
+        change(&mut self.map, changes);
+        Ok(())
+    }
 }
 
 impl Store for MemoryStore {
@@ -199,14 +211,15 @@ impl Store for MemoryStore {
 
     fn apply(&self, changes: Vec<Change>) -> io::Result<()> {
         let inner = &mut *self.inner.lock();
-        inner.step()?;
-        let bytes: usize = changes.iter().map(|(k, v)| k.len() + v.as_ref().map_or(0, Bytes::len)).sum();
-        if inner.written_bytes + bytes as u64 > inner.bytes_max {
-            return Err(io::Error::new(io::ErrorKind::StorageFull, "the disk is full"));
-        }
-        inner.written_bytes += bytes as u64;
-        change(&mut inner.map, &changes);
+        inner.take(&changes)?;
         inner.unsynced.push(changes);
+        Ok(())
+    }
+
+    fn apply_in_order(&self, changes: Vec<Change>) -> io::Result<()> {
+        let inner = &mut *self.inner.lock();
+        inner.take(&changes)?;
+        inner.unsynced.extend(changes.into_iter().map(|change| vec![change]));
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Durable storage of a node: one sled database, one writer thread, one log for each group.
 //!
 //! ```text
-//! append, vote, truncate, purge, committed ──► bounded queue ──► writer thread ──► one sled batch
+//! append, vote, truncate, purge, committed ──► bounded queue ──► writer thread ──► sled, as a batch where it must be
 //!                                                                             └──► one barrier ──► callbacks, in order
 //! ```
 
@@ -42,6 +42,11 @@ pub trait Store: Send + Sync + 'static {
     /// Applies a batch atomically; visible when this returns, durable after the next barrier. Where a key comes
     /// twice, the last one counts.
     fn apply(&self, changes: Vec<Change>) -> io::Result<()>;
+    /// Applies changes one after the other: of those that no barrier has made durable, a crash keeps the first ones.
+    /// That is cheaper than a batch, and enough where each change may be the last one.
+    fn apply_in_order(&self, changes: Vec<Change>) -> io::Result<()> {
+        self.apply(changes)
+    }
     /// Returns when everything applied so far is on the disk.
     fn barrier(&self) -> io::Result<()>;
     /// Gives the files back; every later call fails.

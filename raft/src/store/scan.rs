@@ -19,9 +19,11 @@ pub struct LogScan {
     pub last: Option<LogId>,
     /// Bytes of all entries.
     pub bytes: u64,
+    /// The first entry that a purge has left to be removed later.
+    pub remains: Option<u64>,
 }
 
-/// Reads and checks the log of a group: every checksum, no gap, nothing below the purged mark, terms in order. And
+/// Reads and checks the log of a group: every checksum, no gap behind the purged mark, terms in order. And
 /// what follows from the one order in which all of it is written: no entry is of a later term than the vote, and what
 /// is known to be committed is there.
 pub fn scan_group(store: &dyn Store, group: GroupId) -> Result<LogScan, Damage> {
@@ -32,9 +34,15 @@ pub fn scan_group(store: &dyn Store, group: GroupId) -> Result<LogScan, Damage> 
 
     let mut last = purged;
     let mut at_committed = purged.filter(|p| committed.is_some_and(|c| c.index == p.index));
-    let (mut damage, mut bytes) = (None, 0);
+    let (mut damage, mut bytes, mut remains) = (None, 0, None);
     let (from, to) = (keys::entry(group, 0), keys::after_prefix(&keys::entry(group, 0)[..5]));
     let walked = store.scan(&from, &to, &mut |key, value| {
+        // A purge is done when its mark stands; what it covers goes by and by, and counts for nothing.
+        let index = keys::entry_index(key).filter(|index| purged.is_some_and(|p| *index <= p.index));
+        if index.is_some() {
+            remains = remains.or(index);
+            return Ok(true);
+        }
         match check_entry(group, key, value, last.as_ref()) {
             Ok(id) => {
                 at_committed = at_committed.or(Some(id).filter(|id| committed.is_some_and(|c| c.index == id.index)));
@@ -49,7 +57,7 @@ pub fn scan_group(store: &dyn Store, group: GroupId) -> Result<LogScan, Damage> 
         return Err(damage);
     }
     walked.map_err(|e| Damage::new(group, last.map(|l| l.index + 1), format!("cannot be read: {e}")))?;
-    let ends = LogScan { vote, purged, committed, last, bytes };
+    let ends = LogScan { vote, purged, committed, last, bytes, remains };
     check_ends(group, &ends, at_committed)?;
     Ok(ends)
 }

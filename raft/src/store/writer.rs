@@ -27,7 +27,7 @@ pub enum Ack {
 
 /// Changes that are applied together, in the order in which they were submitted.
 pub struct WriteOp {
-    /// What changes.
+    /// What changes. A crash keeps all of it or nothing.
     pub changes: Vec<Change>,
     /// Set to the number once the changes are in the store.
     pub stored: Option<(Arc<AtomicU64>, u64)>,
@@ -162,6 +162,9 @@ impl Writer {
 /// One batch, one barrier if anybody waits for it, then the callbacks in order.
 fn drain(store: &dyn Store, ops: Vec<WriteOp>, shared: &Shared) {
     let barrier = ops.iter().any(WriteOp::is_urgent);
+    // Operations of one change each need no batch of the store to be kept whole, and that is what it is under load: an
+    // entry for each group that is at work.
+    let whole = ops.iter().any(|op| op.changes.len() > 1);
     let mut changes = Vec::new();
     let mut acks = Vec::with_capacity(ops.len());
     let mut stored = Vec::with_capacity(ops.len());
@@ -170,7 +173,7 @@ fn drain(store: &dyn Store, ops: Vec<WriteOp>, shared: &Shared) {
         stored.extend(op.stored);
         acks.push(op.ack);
     }
-    let result = write(store, changes, &stored, barrier, shared);
+    let result = write(store, changes, whole, &stored, barrier, shared);
     if let Err(e) = &result {
         // After a failed write or fsync nobody knows what is on the disk: nothing is acknowledged ever again.
         let first = shared.failure.set(format!("the log cannot be written: {e}")).is_ok();
@@ -191,6 +194,7 @@ fn drain(store: &dyn Store, ops: Vec<WriteOp>, shared: &Shared) {
 fn write(
     store: &dyn Store,
     changes: Vec<Change>,
+    whole: bool,
     stored: &[(Arc<AtomicU64>, u64)],
     barrier: bool,
     shared: &Shared,
@@ -201,7 +205,11 @@ fn write(
     if !changes.is_empty() {
         let records = changes.len() as u64;
         let bytes: usize = changes.iter().map(size).sum();
-        store.apply(changes)?;
+        if whole {
+            store.apply(changes)?
+        } else {
+            store.apply_in_order(changes)?
+        }
         failpoints::pass("writer-applied");
         shared.batches.fetch_add(1, Relaxed);
         shared.records.fetch_add(records, Relaxed);

@@ -15,7 +15,7 @@ use std::{
 use tertulia_raft::{
     GroupId, Proposal, TypeConfig,
     codec::{self, Command},
-    machine::{GroupState, SnapshotFile, SnapshotPlace, StateMachine},
+    machine::{GroupState, SnapshotFile, SnapshotPlace, StateMachine, unpack},
     store::{LogStore, MemoryStore, Store, Writer, keys, scan_group},
 };
 
@@ -59,6 +59,7 @@ impl Machine {
         // It blocks where it redoes an install.
         let state = tokio::task::spawn_blocking(move || GroupState::open(place, in_store, into));
         let state = state.await.map_err(io::Error::other)??;
+        state.pack_turns();
         let log = LogStore::new(group, store.clone(), writer.clone(), ends);
         let opened = Arc::new(state);
         Ok(Self { group, log, state: StateMachine::new(opened.clone(), writer.clone()), opened })
@@ -143,12 +144,27 @@ impl References {
             return Ok(known.clone());
         }
         let (store, ..) = self.replay(group, (1, to)).await?;
-        let mut contents = store.contents();
+        let mut contents = BTreeMap::new();
+        for (key, value) in store.contents() {
+            by_turn(&mut contents, &key, &value)?;
+        }
         contents.remove(&keys::applied(group));
         let contents = Arc::new(contents);
         self.contents.lock().insert((group.0, to), contents.clone());
         Ok(contents)
     }
+}
+
+/// Takes a record in; turns one by one, because which of them share a record depends on when they were written.
+fn by_turn(contents: &mut BTreeMap<Vec<u8>, bytes::Bytes>, key: &[u8], value: &[u8]) -> io::Result<()> {
+    match keys::session_of_turn(key) {
+        Some(session) => contents.extend(unpack(value)?.into_iter().map(|turn| {
+            let key = [session, &turn.seq.to_be_bytes()].concat();
+            (key, codec::encode(&turn).into())
+        })),
+        None => drop(contents.insert(key.to_vec(), bytes::Bytes::copy_from_slice(value))),
+    }
+    Ok(())
 }
 
 /// What a group holds when its store is opened again; an error names what is damaged.
@@ -175,7 +191,7 @@ pub async fn found(
     let mut state = BTreeMap::new();
     let prefix = keys::state_prefix(group);
     let mut take = |key: &[u8], value: &[u8]| {
-        state.insert(key.to_vec(), bytes::Bytes::copy_from_slice(value));
+        by_turn(&mut state, key, value)?;
         Ok(true)
     };
     store.scan(&prefix, &keys::after_prefix(&prefix), &mut take).map_err(|e| e.to_string())?;

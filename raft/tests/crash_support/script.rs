@@ -2,6 +2,7 @@
 
 use dialogue::{CommitTurn, IdempotencyKey, ScoredIntent, SessionId, TimestampMs, TurnRecord};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
+use tertulia_raft::limits::COMMITTED_MARK_EVERY;
 
 /// A term and an index.
 pub type At = (u64, u64);
@@ -94,7 +95,11 @@ impl Model {
             Op::Vote { term, node } => self.vote = Some((*term, *node)),
             Op::Append { entries, .. } => self.entries.extend(entries),
             Op::Truncate { keep } => self.entries.retain(|e| keep.is_some_and(|(_, k)| e.index <= k)),
-            Op::Committed(at) => self.committed = Some(*at),
+            // It is written down now and then.
+            Op::Committed(at) if self.committed.is_none_or(|(_, c)| at.1 >= c + COMMITTED_MARK_EVERY) => {
+                self.committed = Some(*at);
+            }
+            Op::Committed(_) => {}
             Op::Apply(at) | Op::Install(at) => self.applied = Some(*at),
             Op::Snapshot => {}
             Op::Purge(at) => {
