@@ -156,8 +156,8 @@ pub struct RaftOptions {
     pub proposals_in_flight_max: usize,
     /// A shard's snapshot is built after this many log entries.
     pub snapshot_after_entries: u64,
-    /// A shard's snapshot is built, too, when its log has grown by so much since the last one, in bytes, and by as much
-    /// as that one holds.
+    /// A shard's snapshot is built, too, when its log has grown by so much since the last one, in bytes, and by twice as
+    /// much as that one holds.
     pub snapshot_after_bytes: u64,
     /// Log entries kept behind a snapshot for followers that lag.
     pub log_entries_kept: u64,

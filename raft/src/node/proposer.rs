@@ -3,13 +3,16 @@
 use crate::{
     Applied, ControlState,
     codec::{self, Command},
-    limits::{ENTRY_BATCH_BYTES_MAX, PROPOSALS_BATCH_MAX},
+    limits::{ENTRY_BATCH_BYTES_MAX, GATHER_PAUSE_MAX, GATHER_PROPOSALS_MIN, GATHER_WAIT, PROPOSALS_BATCH_MAX},
     types::{Proposal, Raft, TypeConfig},
 };
 use futures::StreamExt;
 use openraft::errors::{ClientWriteError, Fatal};
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc, oneshot, watch},
+    time::{Instant, timeout_at},
+};
 
 /// The feature level from which every node reads [`Command::Batch`].
 const FEATURE_BATCHES: u32 = 2;
@@ -28,7 +31,7 @@ struct Waiting {
 /// Takes the proposals of one group.
 ///
 /// While a batch is on its way, what arrives waits and becomes the next batch: alone, a proposal goes at once; under
-/// load, batches grow by themselves. A batch is one entry as far as it fits into one: log, network and state machine
+/// load, batches grow by themselves, and a new one waits a moment for those who were answered just now. A batch is one entry as far as it fits into one: log, network and state machine
 /// handle it once, and it has one record on each disk.
 pub(super) struct Proposer(mpsc::UnboundedSender<Waiting>);
 
@@ -53,7 +56,10 @@ impl Proposer {
 
 async fn run(raft: Raft, mut queue: mpsc::UnboundedReceiver<Waiting>, view: watch::Receiver<Arc<ControlState>>) {
     let mut batch = Vec::new();
+    let mut gather = Gather::default();
     while queue.recv_many(&mut batch, PROPOSALS_BATCH_MAX).await > 0 {
+        gather.more(&mut queue, &mut batch).await;
+        let size = batch.len();
         metrics::histogram!("tertulia_proposal_batch_size").record(batch.len() as f64);
         let batches_are_read = view.borrow().feature_level >= FEATURE_BATCHES;
         let entries = pack(std::mem::take(&mut batch), batches_are_read);
@@ -70,6 +76,53 @@ async fn run(raft: Raft, mut queue: mpsc::UnboundedReceiver<Waiting>, view: watc
             }
             Err(fatal) => entries.into_iter().for_each(|packed| packed.fail(&fatal)),
         }
+        gather.answered(size + queue.len());
+    }
+}
+
+/// Waits a moment for proposals that are about to come: of the clients that were answered just now.
+///
+/// Without it two batches of half the size take turns, and what a batch costs, whatever its size, is paid twice. Where
+/// waiting is in vain it is tried more and more rarely.
+#[derive(Default)]
+struct Gather {
+    /// Proposals that were under way or waiting when the last batch was answered.
+    expected: usize,
+    /// Batches for which nothing is waited for, because it was in vain.
+    pause: u32,
+    /// How long such a pause was last.
+    last_pause: u32,
+}
+
+impl Gather {
+    fn answered(&mut self, expected: usize) {
+        self.expected = expected.min(PROPOSALS_BATCH_MAX);
+    }
+
+    async fn more<T>(&mut self, queue: &mut mpsc::UnboundedReceiver<T>, batch: &mut Vec<T>) {
+        // Some clients always have something else to do.
+        let enough = self.expected * 7 / 8;
+        if self.expected < GATHER_PROPOSALS_MIN || batch.len() >= enough {
+            return;
+        }
+        if self.pause > 0 {
+            self.pause -= 1;
+            return;
+        }
+        let until = Instant::now() + GATHER_WAIT;
+        while batch.len() < enough {
+            let room = PROPOSALS_BATCH_MAX - batch.len();
+            match timeout_at(until, queue.recv_many(batch, room)).await {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(_) => {
+                    self.last_pause = (2 * self.last_pause).clamp(1, GATHER_PAUSE_MAX);
+                    self.pause = self.last_pause;
+                    return;
+                }
+            }
+        }
+        self.last_pause = 0;
     }
 }
 
@@ -128,6 +181,7 @@ impl Packed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
     use tokio::sync::Semaphore;
 
     fn waiting(sizes: &[usize]) -> Vec<Waiting> {
@@ -160,6 +214,44 @@ mod tests {
         // So does one with as many small commands as go together.
         let small = pack(waiting(&[100; PROPOSALS_BATCH_MAX]), true);
         assert_eq!(small.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_waits_for_those_who_were_answered_and_not_for_ever() {
+        let (tx, mut queue) = mpsc::unbounded_channel();
+        let mut gather = Gather::default();
+        let begun = Instant::now();
+        let mut next = async |gather: &mut Gather, first: usize, late: usize| {
+            (0..first).for_each(|i| tx.send(i).unwrap());
+            let sender = tx.clone();
+            tokio::spawn(async move {
+                (0..late).for_each(|i| sender.send(i).unwrap());
+            });
+            let mut batch = Vec::new();
+            queue.recv_many(&mut batch, PROPOSALS_BATCH_MAX).await;
+            gather.more(&mut queue, &mut batch).await;
+            // What came too late is not in the next one.
+            tokio::time::sleep(GATHER_WAIT).await;
+            while queue.try_recv().is_ok() {}
+            gather.answered(batch.len());
+            batch.len()
+        };
+        assert_eq!(next(&mut gather, 20, 20).await, 20, "nobody was answered yet");
+        gather.answered(40);
+        assert_eq!(next(&mut gather, 20, 20).await, 40, "20 were answered and 20 waited");
+        assert_eq!(next(&mut gather, 38, 0).await, 38, "nearly all of them are enough");
+        // They do not come: it is waited for once, then not for one batch, for two, for four.
+        let mut waited = String::new();
+        for _ in 0..11 {
+            gather.answered(40);
+            let begun = Instant::now();
+            assert_eq!(next(&mut gather, 5, 0).await, 5);
+            waited += if begun.elapsed() >= GATHER_WAIT * 2 { "w" } else { "-" };
+        }
+        assert_eq!(waited, "w-w--w----w");
+        gather.answered(GATHER_PROPOSALS_MIN - 1);
+        assert_eq!(next(&mut gather, 1, 1).await, 1, "for a few it is not worth it");
+        assert!(begun.elapsed() < Duration::from_secs(1));
     }
 
     #[test]

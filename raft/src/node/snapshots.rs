@@ -29,7 +29,7 @@ impl Measured {
     }
 }
 
-/// Asks for snapshots of the groups whose logs have grown by `raft.snapshot_after_bytes`, or by as much as the last
+/// Asks for snapshots of the groups whose logs have grown by `raft.snapshot_after_bytes`, and by twice as much as the last
 /// snapshot holds.
 pub(super) async fn by_size(node: Weak<Node>) {
     let mut measured: BTreeMap<GroupId, Measured> = BTreeMap::new();
@@ -43,10 +43,10 @@ pub(super) async fn by_size(node: Weak<Node>) {
     }
 }
 
-/// By how much a log grows before the next snapshot, in bytes. A snapshot copies the whole state: by growing as much as
-/// the last one was large, a log pays for the copy, and a large state is not copied all the time.
+/// By how much a log grows before the next snapshot, in bytes. A snapshot copies the whole state: by growing by twice as
+/// much as the last one holds, a log pays for the copy, and a large state is not copied all the time.
 fn growth(limit: u64, snapshot_bytes: u64) -> u64 {
-    limit.max(snapshot_bytes)
+    limit.max(2 * snapshot_bytes)
 }
 
 async fn look(group: &Group, measured: &mut Measured, limit: u64) {
@@ -74,8 +74,8 @@ mod tests {
     #[test]
     fn a_large_state_is_copied_only_when_the_log_has_grown_as_much() {
         assert_eq!(growth(64, 0), 64);
-        assert_eq!(growth(64, 63), 64);
-        assert_eq!(growth(64, 300), 300);
+        assert_eq!(growth(64, 32), 64);
+        assert_eq!(growth(64, 300), 600);
     }
 
     #[test]
