@@ -1,7 +1,7 @@
 //! The benches of the bare log, once and small: that they run, and that nothing is lost on the way.
 
 use std::{path::PathBuf, time::Duration};
-use tertulia_chaos_tests::bench::{failover, replication, snapshot};
+use tertulia_chaos_tests::bench::{failover, idle, replication, snapshot};
 
 fn program() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_tertulia-replica"))
@@ -55,4 +55,12 @@ async fn a_node_that_was_away_gets_a_snapshot_under_load() {
     let results = snapshot::run(&options).await.unwrap();
     assert_eq!(results.rows.len(), 6, "{:?}", results.rows);
     assert!(results.rows.iter().all(|row| row.ours > 0.0), "{:?}", results.rows);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn idle_shards_are_measured_asleep_and_awake() {
+    let place = tempfile::tempdir().unwrap();
+    let options = idle::IdleOptions::new(program(), place.path().to_owned(), true);
+    let results = idle::run(&options).await.unwrap();
+    assert!(results.rows[0].ours >= 0.0 && results.rows[0].peer > Some(0.0), "{:?}", results.rows);
 }

@@ -53,6 +53,13 @@ const BENCHES: &[Bench] = &[
         arguments: &["snapshot"],
     },
     Bench {
+        name: "idle",
+        about: "CPU of three nodes with 64 idle shards, asleep and kept awake",
+        packages: &["tertulia-chaos-tests"],
+        binary: "tertulia-bench",
+        arguments: &["idle"],
+    },
+    Bench {
         name: "fsync",
         about: "calls of fdatasync, counted by strace, against the node's own count of barriers and the turns committed",
         packages: DRILLS,

@@ -2,6 +2,7 @@
 
 pub mod failover;
 pub mod fsync;
+pub mod idle;
 pub mod kill_leader;
 pub mod replication;
 pub mod snapshot;

@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use tertulia_chaos_tests::bench::{failover, fsync, kill_leader, replication, snapshot, turns};
+use tertulia_chaos_tests::bench::{failover, fsync, idle, kill_leader, replication, snapshot, turns};
 use tertulia_chaos_tests::drill::DrillOptions;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -128,6 +128,20 @@ enum Bench {
         #[arg(long, value_name = "DIR", default_value = ".")]
         place: PathBuf,
     },
+    /// What three nodes cost while nobody asks them anything
+    Idle {
+        #[command(flatten)]
+        common: Common,
+        /// Shards
+        #[arg(long)]
+        shards: Option<u32>,
+        /// Rounds
+        #[arg(long)]
+        rounds: Option<usize>,
+        /// Folder on the disk to measure; the current one when left out
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        place: PathBuf,
+    },
     /// Calls of fdatasync against barriers and turns
     Fsync {
         #[command(flatten)]
@@ -232,6 +246,12 @@ async fn run(bench: Bench) -> Result<()> {
                 place,
             };
             snapshot::run(&options).await?.write(&common.out)
+        }
+        Bench::Idle { common, shards, rounds, place } => {
+            let mut options = idle::IdleOptions::new(beside("tertulia-replica")?, place, common.small);
+            options.shards = shards.unwrap_or(options.shards);
+            options.rounds = rounds.unwrap_or(options.rounds);
+            idle::run(&options).await?.write(&common.out)
         }
         Bench::Fsync { common } => match fsync::run(common.small).await? {
             Some(results) => results.write(&common.out),

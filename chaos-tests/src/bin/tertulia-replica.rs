@@ -2,13 +2,18 @@
 
 use clap::Parser;
 use std::{path::PathBuf, process::ExitCode};
+use tracing_subscriber::EnvFilter;
 
 /// As in `tertulia`.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Parser)]
-#[command(name = "tertulia-replica", about = "Runs one node of the replicated log, without dialogue")]
+#[command(
+    name = "tertulia-replica",
+    about = "Runs one node of the replicated log, without dialogue",
+    after_help = "RUST_LOG says what is logged (on standard error); warnings when it is not set."
+)]
 struct Arguments {
     /// The node's configuration
     #[arg(long)]
@@ -17,6 +22,8 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
     match tertulia_chaos_tests::replica::serve(&Arguments::parse().config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
