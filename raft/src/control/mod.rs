@@ -8,9 +8,10 @@ pub use state::{Assignment, ControlState, MemberRecord, NodeRecord, NodeState, P
 
 use serde::{Deserialize, Serialize};
 
-/// The highest feature level that this version understands: 2 since nodes come and go, 3 since turns share records.
+/// The highest feature level that this version understands: 2 since nodes come and go, 3 since turns share
+/// records and purged entries are removed later.
 pub const FEATURE_LEVEL: u32 = 3;
-/// The level from which every node reads turns that share a record.
+/// The level from which every node reads turns that share a record, and logs with purged entries in them.
 pub(crate) const FEATURE_PACKED_TURNS: u32 = 3;
 
 /// A command to the control group. Append only.

@@ -76,3 +76,52 @@ impl Fresh {
         *self = Self { op, ..Self::default() };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::GroupId;
+    use dialogue::SessionId;
+
+    fn turn(fresh: &mut Fresh, session: usize, seq: u64, bytes: usize) {
+        let session = SessionId::new(format!("s{session}")).unwrap();
+        fresh.stage((keys::header(GroupId(0), &session), Some(Bytes::from_static(b"header"))));
+        fresh.stage((keys::turn(GroupId(0), &session, seq), Some(vec![7; bytes].into())));
+    }
+
+    #[test]
+    fn it_is_full_by_bytes_of_few_sessions_and_by_the_number_of_many() {
+        let mut fresh = Fresh::default();
+        let of_one = (1..).take_while(|seq| {
+            turn(&mut fresh, 0, *seq, 1_000);
+            !fresh.is_full()
+        });
+        let turns = of_one.count();
+        assert!((950..1_050).contains(&turns), "a megabyte of turns, which share records: {turns}");
+        fresh.submit(0);
+        assert!(!fresh.is_full(), "what is on its way counts no more");
+        let sessions = (0..).take_while(|session| {
+            turn(&mut fresh, *session, 1, 100);
+            !fresh.is_full()
+        });
+        assert_eq!(sessions.count() + 1, STATE_FLUSH_RECORDS / 2, "a header and a record of turns each");
+    }
+
+    #[test]
+    fn the_newest_value_is_seen_until_the_store_has_it() {
+        let mut fresh = Fresh::default();
+        let value = |text: &'static str| Some(Bytes::from_static(text.as_bytes()));
+        let key = || b"k".to_vec();
+        fresh.stage((key(), value("one")));
+        let (first, effects) = fresh.submit(0);
+        assert_eq!(effects.get(&key()[..]), Some(&value("one")));
+        assert_eq!(fresh.get(b"k"), Some(value("one")));
+        fresh.stage((key(), None));
+        assert_eq!((fresh.get(b"k"), fresh.range(b"a", b"z").get(&key()[..])), (Some(None), Some(&None)));
+        let (second, _) = fresh.submit(first);
+        assert_eq!(fresh.get(b"k"), Some(None), "the second is on its way");
+        fresh.submit(second);
+        assert_eq!(fresh.get(b"k"), None, "the store has all of it");
+        assert!(fresh.range(b"a", b"k").is_empty());
+    }
+}

@@ -31,8 +31,8 @@ struct Waiting {
 /// Takes the proposals of one group.
 ///
 /// While a batch is on its way, what arrives waits and becomes the next batch: alone, a proposal goes at once; under
-/// load, batches grow by themselves, and a new one waits a moment for those who were answered just now. A batch is one entry as far as it fits into one: log, network and state machine
-/// handle it once, and it has one record on each disk.
+/// load, batches grow by themselves, and a new one waits a moment for those who were answered just now. A batch is one
+/// entry as far as it fits into one: log, network and state machine handle it once, and it has one record on each disk.
 pub(super) struct Proposer(mpsc::UnboundedSender<Waiting>);
 
 impl Proposer {

@@ -76,6 +76,14 @@ pub(super) fn open(
     Ok(Opened { id, ends, state: Arc::new(state), tombstone: tombstone.map(|t| t.removed_at.into()) })
 }
 
+/// Uses what all nodes of the cluster understand.
+pub(super) fn understand(feature_level: u32, state: &GroupState, log: &LogStore) {
+    if feature_level >= FEATURE_PACKED_TURNS {
+        state.pack_turns();
+        log.purge_by_and_by();
+    }
+}
+
 /// Starts openraft on a replica.
 pub(super) async fn start(
     shared: &Shared,
@@ -83,12 +91,10 @@ pub(super) async fn start(
     owner: Arc<watch::Sender<Owner>>,
 ) -> Result<Group, StartError> {
     let Opened { id, ends, state, tombstone } = opened;
-    if shared.view.borrow().feature_level >= FEATURE_PACKED_TURNS {
-        state.pack_turns();
-    }
     let log = LogStore::new(id, shared.store.clone(), shared.writer.clone(), ends);
     let network =
         NetworkFactory { peers: shared.peers.clone(), lanes: shared.lanes.clone(), group: id, stall: shared.stall };
+    understand(shared.view.borrow().feature_level, &state, &log);
     let machine = StateMachine::new(state.clone(), shared.writer.clone());
     let gate = Arc::new(Gate::new(tombstone));
     let mut config = shared.raft_config.clone();

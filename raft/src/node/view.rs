@@ -1,7 +1,7 @@
 //! The control state as this node knows it: from its replica of the control group, or from a seed before that.
 
-use super::{Node, StartError, join};
-use crate::{ControlState, MemberRecord, NodeRecord, control::FEATURE_PACKED_TURNS, types::GroupId};
+use super::{Node, StartError, join, replica};
+use crate::{ControlState, MemberRecord, NodeRecord, types::GroupId};
 use dialogue::ports::JournalError;
 use openraft::async_runtime::watch::WatchReceiver;
 use std::sync::{Arc, Weak};
@@ -49,9 +49,7 @@ impl Node {
         });
         // Before it is founded, the configuration knows more.
         let view = self.view();
-        if view.feature_level >= FEATURE_PACKED_TURNS {
-            self.all_groups().iter().for_each(|group| group.state.pack_turns());
-        }
+        self.all_groups().iter().for_each(|group| replica::understand(view.feature_level, &group.state, &group.log));
         if changed && view.is_founded() {
             self.peers.follow(&view.members);
         }

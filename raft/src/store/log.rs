@@ -16,7 +16,7 @@ use std::{
     ops::{Bound, RangeBounds},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Relaxed},
     },
 };
 
@@ -36,6 +36,8 @@ struct GroupLog {
     stored: Arc<AtomicU64>,
     /// Bytes that stood in the log when it was opened, and of everything appended since.
     appended_bytes: AtomicU64,
+    /// May purged entries be left for later? An earlier version takes that for damage.
+    purges_by_and_by: AtomicBool,
     inner: Mutex<Inner>,
 }
 
@@ -70,7 +72,14 @@ impl LogStore {
         let removable_to = ends.purged.map_or(0, |p| p.index + 1);
         let committed_marked = ends.committed;
         let inner = Mutex::new(Inner { committed_marked, kept_from, removable_to, ends, ..Inner::default() });
-        Self(Arc::new(GroupLog { group, store, writer, stored: Arc::default(), appended_bytes, inner }))
+        let (stored, purges_by_and_by) = (Arc::default(), AtomicBool::new(false));
+        Self(Arc::new(GroupLog { group, store, writer, stored, appended_bytes, purges_by_and_by, inner }))
+    }
+
+    /// From now on a purge leaves most of its entries to be removed later: every node of the cluster is of a version
+    /// that understands it, so that none goes back to an earlier one.
+    pub fn purge_by_and_by(&self) {
+        self.0.purges_by_and_by.store(true, Relaxed);
     }
 
     /// Bytes that stood in the log when it was opened, and of everything appended since: never less than before.
@@ -321,7 +330,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn purge(&mut self, log_id: LogId) -> io::Result<()> {
-        let op = {
+        let at_once = !self.0.purges_by_and_by.load(Relaxed);
+        let (mut changes, op) = {
             let mut inner = self.0.inner.lock();
             while inner.cache.front().is_some_and(|c| c.entry.log_id.index <= log_id.index) {
                 let gone = inner.cache.pop_front().map_or(0, |c| c.bytes);
@@ -330,12 +340,18 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             inner.removable_to = inner.ends.last.map_or(0, |l| l.index + 1).min(log_id.index + 1);
             inner.ends.purged = inner.ends.purged.max(Some(log_id));
             inner.ends.last = inner.ends.last.max(Some(log_id));
-            inner.next_op()
+            let mut changes: Vec<Change> = Vec::new();
+            if at_once {
+                changes.extend((inner.kept_from..inner.removable_to).map(|i| (keys::entry(self.0.group, i), None)));
+                inner.kept_from = inner.kept_from.max(log_id.index + 1);
+            }
+            (changes, inner.next_op())
         };
         // The snapshot that covers these entries is durable (see `machine::snapshot`), and so is the state: whoever
         // finds the entries gone finds what they did. The mark is all that counts.
         let mark = codec::encode(&MarkRecord { at: Some((&log_id).into()) });
-        self.submit(vec![(keys::purged(self.0.group), Some(mark.into()))], op, Ack::None).await?;
+        changes.push((keys::purged(self.0.group), Some(mark.into())));
+        self.submit(changes, op, Ack::None).await?;
         self.remove_purged(PURGE_ENTRIES).await?;
         failpoints::pass("log-purged");
         Ok(())

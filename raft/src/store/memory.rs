@@ -25,8 +25,8 @@ pub enum Survivors {
 /// A [`Store`] in memory with the crash semantics of the real one: batches are atomic, and a [crash](Self::crash)
 /// leaves a prefix of them, at least up to the last completed barrier. Whatever it chooses comes from its seed.
 ///
-/// Every [`apply`](Store::apply), also [in order](Store::apply_in_order), and every [`barrier`](Store::barrier) is a step; [`stop_at`](Self::stop_at) and
-/// [`fail_at`](Self::fail_at) name steps by their number.
+/// Every [`apply`](Store::apply), also [in order](Store::apply_in_order), and every [`barrier`](Store::barrier) is a
+/// step; [`stop_at`](Self::stop_at) and [`fail_at`](Self::fail_at) name steps by their number.
 pub struct MemoryStore {
     inner: Mutex<Inner>,
     /// Woken when barriers go on or the power goes off.

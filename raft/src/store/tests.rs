@@ -388,3 +388,30 @@ async fn callbacks_fire_in_order_and_only_behind_their_barrier() {
     writer.close();
     thread.join().unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_purge_counts_at_once_and_its_entries_go_later_where_every_node_understands_that() {
+    for later in [false, true] {
+        let store: Arc<dyn Store> = MemoryStore::new(1);
+        let (writer, _thread) = Writer::start(store.clone()).unwrap();
+        let mut log = log_over(&store, &writer, GROUP);
+        if later {
+            log.purge_by_and_by();
+        }
+        append(&mut log, (0..100).map(|i| entry(i, 50)).collect()).await.await.unwrap().unwrap();
+        log.purge(entry(79, 0).log_id).await.unwrap();
+        let mut remains = Vec::new();
+        for (term, next) in [(2, 100), (3, 110), (4, 140)] {
+            log.save_vote(&Vote::new(term, 1)).await.unwrap();
+            let ends = scan_group(&*store, GROUP).unwrap();
+            assert_eq!((ends.purged.map(|p| p.index), ends.last.map(|l| l.index)), (Some(79), Some(next - 1)));
+            assert_eq!(log.try_get_log_entries(..).await.unwrap().first().map(|e| e.log_id.index), Some(80));
+            remains.push(ends.remains);
+            let more = if next == 100 { 10 } else { 30 };
+            append(&mut log, (next..next + more).map(|i| entry(i, 50)).collect()).await.await.unwrap().unwrap();
+        }
+        // 16 at once, then two for each that comes.
+        let expected = if later { [Some(16), Some(36), None] } else { [None; 3] };
+        assert_eq!(remains, expected);
+    }
+}

@@ -61,6 +61,7 @@ impl Machine {
         let state = state.await.map_err(io::Error::other)??;
         state.pack_turns();
         let log = LogStore::new(group, store.clone(), writer.clone(), ends);
+        log.purge_by_and_by();
         let opened = Arc::new(state);
         Ok(Self { group, log, state: StateMachine::new(opened.clone(), writer.clone()), opened })
     }
