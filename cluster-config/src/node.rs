@@ -154,7 +154,8 @@ pub struct RaftOptions {
     pub commit_timeout_ms: u64,
     /// Most proposals in flight on one node.
     pub proposals_in_flight_max: usize,
-    /// A shard's snapshot is built after this many log entries.
+    /// A shard's snapshot is built after this many log entries; after more, as many times as the last one holds
+    /// `snapshot_after_bytes`.
     pub snapshot_after_entries: u64,
     /// A shard's snapshot is built, too, when its log has grown by so much since the last one, in bytes, and by twice as
     /// much as that one holds.

@@ -27,7 +27,8 @@ pub(super) fn raft_config(config: &NodeConfig) -> Result<Arc<Config>, StartError
         enable_leader_restore: Some(false),
         install_snapshot_timeout: SNAPSHOT_TIMEOUT.as_millis() as u64,
         snapshot_max_chunk_size: APPEND_BYTES_MAX as u64,
-        snapshot_policy: SnapshotPolicy::LogsSinceLast(raft.snapshot_after_entries),
+        // When one is due is said elsewhere: see `snapshots`.
+        snapshot_policy: SnapshotPolicy::Never,
         max_in_snapshot_log_to_keep: raft.log_entries_kept,
         replication_lag_threshold: raft.snapshot_after_entries.saturating_mul(2),
         purge_batch_size: PURGE_BATCH,

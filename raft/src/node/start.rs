@@ -264,7 +264,7 @@ fn run_tasks(node: &Arc<Node>, seen: Option<Seen>) {
     node.spawn(reconcile::run(weak.clone()));
     node.spawn(retire::run(weak.clone()));
     node.spawn(balance::run(weak.clone()));
-    node.spawn(snapshots::by_size(weak.clone()));
+    node.spawn(snapshots::run(weak.clone()));
     node.spawn(async move {
         let mut every = tokio::time::interval(DISK_EVERY);
         loop {

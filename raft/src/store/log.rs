@@ -13,7 +13,7 @@ use std::{
     collections::VecDeque,
     fmt::Debug,
     io,
-    ops::{Bound, RangeBounds},
+    ops::{Bound, Range, RangeBounds},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Relaxed},
@@ -54,8 +54,10 @@ struct Inner {
     kept_from: u64,
     /// …up to here; behind a snapshot that went further than the log there are none.
     removable_to: u64,
-    /// Entries appended since purged ones were removed last.
-    appended: u64,
+    /// Bytes of the entries in the store, also of those that are purged already, roughly.
+    kept_bytes: u64,
+    /// Bytes of purged entries that may be removed now.
+    removable_bytes: u64,
 }
 
 struct Cached {
@@ -71,7 +73,9 @@ impl LogStore {
         let kept_from = ends.remains.unwrap_or_else(|| ends.purged.map_or(0, |p| p.index + 1));
         let removable_to = ends.purged.map_or(0, |p| p.index + 1);
         let committed_marked = ends.committed;
-        let inner = Mutex::new(Inner { committed_marked, kept_from, removable_to, ends, ..Inner::default() });
+        let kept_bytes = ends.bytes;
+        let inner = Inner { committed_marked, kept_from, kept_bytes, removable_to, ends, ..Inner::default() };
+        let inner = Mutex::new(inner);
         let (stored, purges_by_and_by) = (Arc::default(), AtomicBool::new(false));
         Self(Arc::new(GroupLog { group, store, writer, stored, appended_bytes, purges_by_and_by, inner }))
     }
@@ -97,16 +101,12 @@ impl LogStore {
     }
 
     /// Removes some of the entries that are purged: all at once would hold up the barriers of all groups. It goes on with
-    /// the next appends, twice as fast as they come, and after a restart.
-    async fn remove_purged(&self, count: u64) -> io::Result<()> {
+    /// the next appends, twice as many bytes as they bring, and after a restart.
+    async fn remove_purged(&self, at_least: u64) -> io::Result<()> {
         let (gone, op) = {
             let mut inner = self.0.inner.lock();
-            let gone = inner.kept_from..inner.removable_to.min(inner.kept_from + count);
-            inner.kept_from = match gone.end < inner.removable_to {
-                true => gone.end,
-                false => inner.ends.purged.map_or(0, |p| p.index + 1),
-            };
-            (gone, inner.next_op())
+            let count = (inner.removable_bytes / inner.entry_bytes()).max(at_least);
+            (inner.remove_purged(count), inner.next_op())
         };
         for index in gone {
             self.submit(vec![(keys::entry(self.0.group, index), None)], op, Ack::None).await?;
@@ -167,6 +167,27 @@ impl Inner {
         while self.cache_bytes > LOG_CACHE_BYTES_MAX && self.cache.front().is_some_and(|c| c.op <= stored) {
             self.cache_bytes -= self.cache.pop_front().map_or(0, |c| c.bytes);
         }
+    }
+
+    /// Bytes of an entry in the store: the mean.
+    fn entry_bytes(&self) -> u64 {
+        let entries = self.ends.last.map_or(0, |l| l.index + 1).saturating_sub(self.kept_from);
+        (self.kept_bytes / entries.max(1)).max(1)
+    }
+
+    /// Up to `count` purged entries that are to be removed now.
+    fn remove_purged(&mut self, count: u64) -> Range<u64> {
+        let gone = self.kept_from..self.removable_to.min(self.kept_from.saturating_add(count)).max(self.kept_from);
+        let bytes = (gone.end - gone.start) * self.entry_bytes();
+        self.kept_bytes = self.kept_bytes.saturating_sub(bytes);
+        if gone.end < self.removable_to {
+            self.removable_bytes = self.removable_bytes.saturating_sub(bytes);
+            self.kept_from = gone.end;
+        } else {
+            self.removable_bytes = 0;
+            self.kept_from = self.ends.purged.map_or(0, |p| p.index + 1);
+        }
+        gone
     }
 
     fn next_op(&mut self) -> u64 {
@@ -282,10 +303,9 @@ impl RaftLogStorage<TypeConfig> for LogStore {
                 (entry, value)
             })
             .collect();
-        let (changes, op, remove) = {
+        let (changes, op) = {
             let mut inner = self.0.inner.lock();
             let op = inner.next_op();
-            inner.appended += encoded.len() as u64;
             let mut changes = Vec::with_capacity(encoded.len());
             for (entry, value) in encoded {
                 let index = entry.log_id.index;
@@ -297,17 +317,18 @@ impl RaftLogStorage<TypeConfig> for LogStore {
                 }
                 inner.ends.last = Some(entry.log_id);
                 self.0.appended_bytes.fetch_add(value.len() as u64, Relaxed);
+                inner.kept_bytes += value.len() as u64;
+                inner.removable_bytes += 2 * value.len() as u64;
                 inner.cache_bytes += value.len();
                 inner.cache.push_back(Cached { entry, bytes: value.len(), op });
                 changes.push((keys::entry(self.0.group, index), Some(value.into())));
             }
             let stored = self.0.stored.load(Acquire);
             inner.evict(stored);
-            let remove = if 2 * inner.appended >= PURGE_ENTRIES { 2 * std::mem::take(&mut inner.appended) } else { 0 };
-            (changes, op, remove)
+            (changes, op)
         };
         self.submit(changes, op, Ack::Flushed(callback)).await?;
-        if remove > 0 { self.remove_purged(remove).await } else { Ok(()) }
+        self.remove_purged(0).await
     }
 
     async fn truncate_after(&mut self, last_log_id: Option<LogId>) -> io::Result<()> {
@@ -342,8 +363,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             inner.ends.last = inner.ends.last.max(Some(log_id));
             let mut changes: Vec<Change> = Vec::new();
             if at_once {
-                changes.extend((inner.kept_from..inner.removable_to).map(|i| (keys::entry(self.0.group, i), None)));
-                inner.kept_from = inner.kept_from.max(log_id.index + 1);
+                changes.extend(inner.remove_purged(u64::MAX).map(|i| (keys::entry(self.0.group, i), None)));
             }
             (changes, inner.next_op())
         };
