@@ -58,6 +58,8 @@ struct Inner {
     kept_bytes: u64,
     /// Bytes of purged entries that may be removed now.
     removable_bytes: u64,
+    /// Bytes of a purged entry: the mean when they were purged, whatever has come since.
+    purged_entry_bytes: u64,
 }
 
 struct Cached {
@@ -73,8 +75,17 @@ impl LogStore {
         let kept_from = ends.remains.unwrap_or_else(|| ends.purged.map_or(0, |p| p.index + 1));
         let removable_to = ends.purged.map_or(0, |p| p.index + 1);
         let committed_marked = ends.committed;
-        let kept_bytes = ends.bytes;
-        let inner = Inner { committed_marked, kept_from, kept_bytes, removable_to, ends, ..Inner::default() };
+        let kept_bytes = ends.bytes + ends.remains_bytes;
+        let purged_entry_bytes = ends.remains_bytes / (removable_to - kept_from).max(1);
+        let inner = Inner {
+            committed_marked,
+            kept_from,
+            kept_bytes,
+            removable_to,
+            purged_entry_bytes,
+            ends,
+            ..Inner::default()
+        };
         let inner = Mutex::new(inner);
         let (stored, purges_by_and_by) = (Arc::default(), AtomicBool::new(false));
         Self(Arc::new(GroupLog { group, store, writer, stored, appended_bytes, purges_by_and_by, inner }))
@@ -105,7 +116,7 @@ impl LogStore {
     async fn remove_purged(&self, at_least: u64) -> io::Result<()> {
         let (gone, op) = {
             let mut inner = self.0.inner.lock();
-            let count = (inner.removable_bytes / inner.entry_bytes()).max(at_least);
+            let count = (inner.removable_bytes / inner.purged_entry_bytes.max(1)).max(at_least);
             (inner.remove_purged(count), inner.next_op())
         };
         for index in gone {
@@ -172,13 +183,13 @@ impl Inner {
     /// Bytes of an entry in the store: the mean.
     fn entry_bytes(&self) -> u64 {
         let entries = self.ends.last.map_or(0, |l| l.index + 1).saturating_sub(self.kept_from);
-        (self.kept_bytes / entries.max(1)).max(1)
+        self.kept_bytes / entries.max(1)
     }
 
     /// Up to `count` purged entries that are to be removed now.
     fn remove_purged(&mut self, count: u64) -> Range<u64> {
         let gone = self.kept_from..self.removable_to.min(self.kept_from.saturating_add(count)).max(self.kept_from);
-        let bytes = (gone.end - gone.start) * self.entry_bytes();
+        let bytes = (gone.end - gone.start) * self.purged_entry_bytes.max(1);
         self.kept_bytes = self.kept_bytes.saturating_sub(bytes);
         if gone.end < self.removable_to {
             self.removable_bytes = self.removable_bytes.saturating_sub(bytes);
@@ -358,6 +369,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
                 let gone = inner.cache.pop_front().map_or(0, |c| c.bytes);
                 inner.cache_bytes -= gone;
             }
+            inner.purged_entry_bytes = inner.entry_bytes();
             inner.removable_to = inner.ends.last.map_or(0, |l| l.index + 1).min(log_id.index + 1);
             inner.ends.purged = inner.ends.purged.max(Some(log_id));
             inner.ends.last = inner.ends.last.max(Some(log_id));

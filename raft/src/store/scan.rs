@@ -21,6 +21,8 @@ pub struct LogScan {
     pub bytes: u64,
     /// The first entry that a purge has left to be removed later.
     pub remains: Option<u64>,
+    /// Bytes of all that a purge has left.
+    pub remains_bytes: u64,
 }
 
 /// Reads and checks the log of a group: every checksum, no gap behind the purged mark, terms in order. And
@@ -34,13 +36,14 @@ pub fn scan_group(store: &dyn Store, group: GroupId) -> Result<LogScan, Damage> 
 
     let mut last = purged;
     let mut at_committed = purged.filter(|p| committed.is_some_and(|c| c.index == p.index));
-    let (mut damage, mut bytes, mut remains) = (None, 0, None);
+    let (mut damage, mut bytes, mut remains, mut remains_bytes) = (None, 0, None, 0);
     let (from, to) = (keys::entry(group, 0), keys::after_prefix(&keys::entry(group, 0)[..5]));
     let walked = store.scan(&from, &to, &mut |key, value| {
         // A purge is done when its mark stands; what it covers goes by and by, and counts for nothing.
         let index = keys::entry_index(key).filter(|index| purged.is_some_and(|p| *index <= p.index));
         if index.is_some() {
             remains = remains.or(index);
+            remains_bytes += value.len() as u64;
             return Ok(true);
         }
         match check_entry(group, key, value, last.as_ref()) {
@@ -57,7 +60,7 @@ pub fn scan_group(store: &dyn Store, group: GroupId) -> Result<LogScan, Damage> 
         return Err(damage);
     }
     walked.map_err(|e| Damage::new(group, last.map(|l| l.index + 1), format!("cannot be read: {e}")))?;
-    let ends = LogScan { vote, purged, committed, last, bytes, remains };
+    let ends = LogScan { vote, purged, committed, last, bytes, remains, remains_bytes };
     check_ends(group, &ends, at_committed)?;
     Ok(ends)
 }

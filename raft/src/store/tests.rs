@@ -415,3 +415,28 @@ async fn a_purge_counts_at_once_and_its_entries_go_later_where_every_node_unders
         assert_eq!(remains, expected);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn small_appends_do_not_pay_for_large_entries_that_were_purged() {
+    let store: Arc<dyn Store> = MemoryStore::new(1);
+    let (writer, _thread) = Writer::start(store.clone()).unwrap();
+    let mut log = log_over(&store, &writer, GROUP);
+    log.purge_by_and_by();
+    append(&mut log, (0..64).map(|i| entry(i, 20_000)).collect()).await.await.unwrap().unwrap();
+    log.purge(entry(62, 0).log_id).await.unwrap();
+    let mut next = 64;
+    for _ in 0..2 {
+        // Far fewer bytes than one of the large entries has, in more entries than were left.
+        for _ in 0..80 {
+            append(&mut log, vec![entry(next, 10)]).await.await.unwrap().unwrap();
+            next += 1;
+        }
+        log.save_vote(&Vote::new(next, 1)).await.unwrap();
+        assert_eq!(scan_group(&*store, GROUP).unwrap().remains, Some(16));
+        // As after a restart.
+        log = log_over(&store, &writer, GROUP);
+    }
+    append(&mut log, vec![entry(next, 45_000)]).await.await.unwrap().unwrap();
+    log.save_vote(&Vote::new(next + 1, 1)).await.unwrap();
+    assert!(scan_group(&*store, GROUP).unwrap().remains > Some(18), "it goes on with what is large");
+}
