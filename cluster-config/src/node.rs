@@ -154,13 +154,13 @@ pub struct RaftOptions {
     pub commit_timeout_ms: u64,
     /// Most proposals in flight on one node.
     pub proposals_in_flight_max: usize,
-    /// A shard's snapshot is built after this many log entries; after more, as many times as the last one holds
-    /// `snapshot_after_bytes`.
+    /// A shard's log is purged after this many entries; after more, as many times as its state holds
+    /// `snapshot_after_bytes` (up to 8).
     pub snapshot_after_entries: u64,
-    /// A shard's snapshot is built, too, when its log has grown by so much since the last one, in bytes, and by twice as
-    /// much as that one holds.
+    /// A shard's log is purged, too, when it has grown by so much, in bytes, or as large as the state where that is larger
+    /// (up to 8 times this). Who was away for longer gets a snapshot of the state.
     pub snapshot_after_bytes: u64,
-    /// Log entries kept behind a snapshot for followers that lag.
+    /// Log entries that a purge leaves for followers that lag.
     pub log_entries_kept: u64,
     /// sled's page cache, in bytes.
     pub cache_bytes: u64,

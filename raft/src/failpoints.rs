@@ -10,6 +10,7 @@ pub const NAMES: &[&str] = &[
     "writer-applied",
     "store-flushed",
     "writer-synced",
+    "state-marked",
     "snapshot-begun",
     "snapshot-written",
     "snapshot-renamed",

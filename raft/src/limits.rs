@@ -40,6 +40,8 @@ pub const PACKED_TURNS_BYTES: usize = 8 << 10;
 pub const KNOWN_KEYS_MAX: usize = 32 << 10;
 /// Bytes of state in one record of a snapshot file, roughly; one record more than fills it is allowed.
 pub const SNAPSHOT_RECORD_BYTES: usize = 256 << 10;
+/// How long a copy of a state stays on the disk after its last use, for a follower that was cut off.
+pub const SNAPSHOT_KEPT_UNUSED: Duration = Duration::from_secs(600);
 /// Bytes of a snapshot in one gRPC message. Sender and receiver hold one such chunk each, besides what the connection's
 /// window (2 MiB a stream) lets be under way.
 pub const SNAPSHOT_CHUNK_BYTES: usize = 512 << 10;

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 use support::{
-    PATIENCE, block,
+    PATIENCE, block, damage_vote,
     five::{Cluster, Load, SHARDS},
     free_ports, session, try_start, turn, wait,
 };
@@ -213,13 +213,8 @@ fn a_node_with_damaged_data_rejoins_under_a_new_id() {
     cluster.kill(5);
 
     // Its data is damaged: it does not start, and says what to do.
-    let damage = config.data_dir.join("snapshots/shard-0-1-1-7.snap");
-    std::fs::write(&damage, b"\x10\0\0\0nonsense nonsense").unwrap();
-    let mut refused = String::new();
-    wait("the folder is free", || {
-        refused = try_start(&config).err().expect("it must not start").to_string();
-        !refused.contains("in use")
-    });
+    damage_vote(&config, None);
+    let refused = try_start(&config).err().expect("it must not start").to_string();
     assert!(refused.contains("tertulia node rejoin"), "{refused}");
     // A first attempt got its id, and the answer was lost on the way.
     let (peer, http) = (config.me().unwrap().peer.clone(), config.me().unwrap().http.clone());
@@ -237,7 +232,7 @@ fn a_node_with_damaged_data_rejoins_under_a_new_id() {
     });
     let rejoined = rejoined.unwrap();
     assert_eq!((rejoined.old, rejoined.node), (5, 6));
-    assert!(rejoined.kept.join("snapshots/shard-0-1-1-7.snap").exists(), "nothing is deleted");
+    assert!(rejoined.kept.join("db/db").exists(), "nothing is deleted");
     assert!(!config.data_dir.join("db").exists());
 
     // Cut off before its end, nothing starts on the folder until it is ended.

@@ -8,7 +8,7 @@ use dialogue::{
     ports::{Consistency, Journal},
 };
 use std::{fs, net::TcpListener};
-use support::{Cluster, block, configs, free_ports, session, tls, try_start, turn};
+use support::{Cluster, block, configs, damage_vote, free_ports, session, tls, try_start, turn};
 use tempfile::TempDir;
 use tertulia_raft::StartError;
 
@@ -72,17 +72,22 @@ fn a_start_that_fails_says_what_and_where() {
     let error = with(&|c| c.peer.tls = Some(tls(folder.path(), "a")));
     assert!(error.starts_with("peer.tls.ca: ") && error.contains("ca.pem"), "{error}");
 
-    // A damaged snapshot is found before anything is served.
-    fs::write(config.data_dir.join("snapshots/shard-0-1-1-7.snap"), b"\x10\0\0\0nonsense nonsense").unwrap();
+    // A damaged record is found before anything is served.
+    let vote = damage_vote(&config, None);
     let error = refused(&config);
     assert!(matches!(error, StartError::Damaged { .. }), "{error}");
-    assert!(error.to_string().contains("shard-0-1-1-7.snap"), "{error}");
-    fs::remove_file(config.data_dir.join("snapshots/shard-0-1-1-7.snap")).unwrap();
+    assert!(error.to_string().contains("key shard-0/vote: "), "{error}");
+    damage_vote(&config, vote);
+
+    // What an earlier version left of snapshots is of no use any more.
+    let leftover = config.data_dir.join("snapshots/shard-0-1-1-7.snap");
+    fs::write(&leftover, b"\x10\0\0\0nonsense nonsense").unwrap();
 
     // And with all that set right, it goes on where it was.
     let running = try_start(&config).unwrap();
     support::wait("it is ready again", || running.node.is_ready());
     assert_eq!(block(running.node.load(s)).unwrap().seq, 1);
+    assert!(!leftover.exists());
 }
 
 #[test]

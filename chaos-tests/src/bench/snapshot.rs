@@ -1,7 +1,10 @@
 //! `snapshot` as a bench: a node that was away gets a shard of many sessions as a snapshot while the shard takes writes.
 
 use super::{Results, Row, replication};
-use crate::replica::{Replicas, Side, Writer};
+use crate::{
+    limits::POLL_PAUSE,
+    replica::{Replicas, Side, Writer},
+};
 use anyhow::{Context, Result, ensure};
 use futures::{StreamExt, TryStreamExt};
 use hdrhistogram::Histogram;
@@ -9,7 +12,7 @@ use serde::Serialize;
 use serde_json::json;
 use std::{
     path::PathBuf,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 /// How long one attempt at a write may take.
@@ -43,8 +46,9 @@ struct Round {
     before_max_ms: f64,
     during_max_ms: f64,
     snapshot_bytes: u64,
-    /// From the start of the node that was away until it had the whole snapshot.
+    /// From the start of the node that was away until it had the whole snapshot, and until that was its state.
     received_s: f64,
+    installed_s: f64,
     /// The most memory that the receiver has taken since it started, and the leader since its own start.
     receiver_peak_bytes: u64,
     leader_peak_bytes: u64,
@@ -63,20 +67,20 @@ pub async fn run(options: &SnapshotOptions) -> Result<Results> {
         let before = drive(&side, &format!("before-{round}"), options).await?;
         side.stop(away).await?;
         drive(&side, &format!("away-{round}"), options).await?;
-        let (begun, clock) = (Instant::now(), SystemTime::now());
+        let begun = Instant::now();
         side.restart(away).await?;
-        let during = drive(&side, &format!("during-{round}"), options).await?;
-        let newest = side.first_snapshot_since(away, clock);
-        let (at, snapshot_bytes) =
-            newest.context("the node that was away got no snapshot: a longer --load is needed")?;
+        let (run, deadline) = (format!("during-{round}"), begun + 2 * options.load);
+        let (during, came) = tokio::join!(drive(&side, &run, options), watch(&side, away, begun, deadline));
+        let (during, came) = (during?, came.context("the node that was away got no snapshot")?);
         let ms = |h: &Histogram<u64>, q: f64| h.value_at_quantile(q) as f64 / 1_000.0;
         let found = Round {
             before_p99_ms: ms(&before, 0.99),
             during_p99_ms: ms(&during, 0.99),
             before_max_ms: ms(&before, 1.0),
             during_max_ms: ms(&during, 1.0),
-            snapshot_bytes,
-            received_s: at.duration_since(clock).unwrap_or_default().as_secs_f64().min(begun.elapsed().as_secs_f64()),
+            snapshot_bytes: came.bytes,
+            received_s: came.received.as_secs_f64(),
+            installed_s: came.installed.as_secs_f64(),
             receiver_peak_bytes: side.peak_memory_bytes(away),
             leader_peak_bytes: side.peak_memory_bytes(leader),
         };
@@ -89,11 +93,35 @@ pub async fn run(options: &SnapshotOptions) -> Result<Results> {
         Row::of_rounds(p99, "ms", &pick(|r| r.during_p99_ms), &pick(|r| r.before_p99_ms)),
         Row::of_rounds("longest write (peer: before)", "ms", &pick(|r| r.during_max_ms), &pick(|r| r.before_max_ms)),
         Row::of_rounds("until the snapshot is there", "s", &pick(|r| r.received_s), &[]),
+        Row::of_rounds("until it is installed", "s", &pick(|r| r.installed_s), &[]),
         Row::of_rounds("snapshot", "MiB", &pick(|r| mib(r.snapshot_bytes)), &[]),
         Row::of_rounds("peak memory of the receiver", "MiB", &pick(|r| mib(r.receiver_peak_bytes)), &[]),
         Row::of_rounds("peak memory of the leader", "MiB", &pick(|r| mib(r.leader_peak_bytes)), &[]),
     ];
     Ok(Results { rows, plots: Vec::new(), detail: json!(rounds) })
+}
+
+struct Came {
+    bytes: u64,
+    received: Duration,
+    installed: Duration,
+}
+
+/// Follows a snapshot into a node that has just begun; nothing if none came before the deadline.
+async fn watch(side: &Replicas, node: usize, begun: Instant, deadline: Instant) -> Option<Came> {
+    let mut came = None;
+    while Instant::now() < deadline {
+        match (side.installing(node), &mut came) {
+            (Some(bytes), None) => came = Some(Came { bytes, received: begun.elapsed(), installed: Duration::ZERO }),
+            (None, Some(came)) => came.installed = begun.elapsed(),
+            _ => {}
+        }
+        if came.as_ref().is_some_and(|came| !came.installed.is_zero()) {
+            return came;
+        }
+        tokio::time::sleep(POLL_PAUSE).await;
+    }
+    None
 }
 
 fn mib(bytes: u64) -> f64 {

@@ -13,7 +13,7 @@ use crate::{
 use anyhow::{Context, Result, bail};
 use std::{
     path::{Path, PathBuf},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 use tonic::transport::Endpoint;
@@ -82,14 +82,16 @@ impl Replicas {
         self.processes.peak_memory_bytes(node)
     }
 
-    /// When the first snapshot of a shard that a node has got or built since then was complete, and its bytes.
-    pub fn first_snapshot_since(&self, node: usize, since: SystemTime) -> Option<(SystemTime, u64)> {
+    /// Bytes of the snapshot that a follower holds right now because it installs it.
+    pub fn installing(&self, node: usize) -> Option<u64> {
         let folder = self.folder.path().join(ZONES[node]).join("snapshots");
-        let files = std::fs::read_dir(folder).ok()?.flatten();
-        let of_shard = files.filter(|f| f.file_name().to_string_lossy().ends_with(".snap"));
-        let of_shard = of_shard.filter(|f| f.file_name().to_string_lossy().starts_with("shard-"));
-        let facts = of_shard.filter_map(|f| f.metadata().ok()).filter_map(|m| Some((m.modified().ok()?, m.len())));
-        facts.filter(|(at, _)| *at > since).min()
+        let of_shard = |file: &std::fs::DirEntry| {
+            let name = file.file_name();
+            let name = name.to_string_lossy();
+            name.starts_with("shard-") && name.ends_with(".snap")
+        };
+        let file = std::fs::read_dir(folder).ok()?.flatten().find(of_shard)?;
+        file.metadata().ok().map(|m| m.len())
     }
 }
 

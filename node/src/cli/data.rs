@@ -15,7 +15,7 @@ pub(crate) struct Data {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Read and check every record of logs, sessions and snapshots; exit code 1 where something is damaged
+    /// Read and check every record of logs and sessions; exit code 1 where something is damaged
     Verify {
         #[command(flatten)]
         folder: Folder,
@@ -115,12 +115,10 @@ fn show(bar: &ProgressBar, phase: &str, done: u64, total: Option<u64>) {
 
 fn text(report: &Report) -> String {
     let index = |i: Option<u64>| i.map_or_else(|| "-".into(), |i| i.to_string());
-    let mut lines = vec![style::bold(
-        "group     term   entries      last    purged   applied  sessions     turns  snapshot  snapshot bytes",
-    )];
+    let mut lines = vec![style::bold("group     term   entries      last    purged   applied  sessions     turns")];
     lines.extend(report.groups.iter().map(|g| {
         format!(
-            "{:<8}  {:>4}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>14}{}",
+            "{:<8}  {:>4}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}{}",
             g.group,
             index(g.term),
             g.entries,
@@ -129,8 +127,6 @@ fn text(report: &Report) -> String {
             index(g.applied),
             g.sessions,
             g.turns,
-            index(g.snapshot),
-            g.snapshot_bytes,
             if g.install_pending {
                 style::yellow("  a snapshot is half installed: the next start ends that")
             } else {

@@ -3,7 +3,6 @@
 use super::*;
 use crate::{
     codec::{self, Command},
-    limits::SNAPSHOT_RECORD_BYTES,
     machine::{GroupState, SnapshotPlace, StateMachine},
     node::identity::{self, Identity},
     store::{LogStore, SledStore, Store, Writer, keys, scan_group},
@@ -146,9 +145,8 @@ async fn a_folder_is_checked_record_by_record() {
     let shard = &report.groups[0];
     assert_eq!(report.damage, None);
     assert_eq!((shard.sessions, shard.turns, shard.last, shard.applied), (7, 299, Some(299), Some(299)));
-    assert_eq!((shard.purged, shard.entries, shard.snapshot), (Some(179), 120, Some(199)));
+    assert_eq!((shard.purged, shard.entries), (Some(179), 120));
     assert!(report.payload_bytes > 800_000 && report.disk_bytes > report.payload_bytes, "{report:?}");
-    assert!(shard.snapshot_bytes > 400_000);
 
     // Every kind of damage, one at a time.
     let (group, s) = (GroupId(0), SessionId::new("s3").unwrap());
@@ -185,12 +183,13 @@ async fn a_folder_is_checked_record_by_record() {
     let found = verify(&folder, &mut quiet()).unwrap().damage.unwrap();
     assert!(found.contains("a key of no group of this folder"), "{found}");
     put(&path, b"zzzzz", None);
-    let snapshot = fs::read_dir(path.join("snapshots")).unwrap().next().unwrap().unwrap().path();
-    let mut bytes = fs::read(&snapshot).unwrap();
-    bytes[SNAPSHOT_RECORD_BYTES / 2] ^= 1;
-    fs::write(&snapshot, bytes).unwrap();
+    let install = codec::InstallRecord { file: "shard-0-1-1-400.snap".into() };
+    assert_eq!(put(&path, &keys::install(group), Some(codec::encode(&install))), None);
     let found = verify(&folder, &mut quiet()).unwrap().damage.unwrap();
-    assert!(found.contains(".snap: checksum "), "{found}");
+    assert!(found.contains("shard-0-1-1-400.snap: No such file"), "{found}");
+    fs::write(path.join("snapshots").join(&install.file), [7; 99]).unwrap();
+    let found = verify(&folder, &mut quiet()).unwrap().damage.unwrap();
+    assert!(found.contains("shard-0-1-1-400.snap: "), "{found}");
     let refused = export(&folder, &outer.path().join("file"), &mut quiet()).unwrap_err();
     assert!(matches!(refused, DataError::Damaged { .. }) && !outer.path().join("file").exists(), "{refused}");
 }

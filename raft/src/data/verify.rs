@@ -3,7 +3,7 @@
 use super::{DataError, DataFolder, Progress, folder::Opened};
 use crate::{
     ControlState,
-    codec::{self, AppliedRecord, HeaderRecord, InstallRecord, KeyRecord, LogIdRecord, Record, TombstoneRecord},
+    codec::{self, AppliedRecord, HeaderRecord, InstallRecord, KeyRecord, Record, TombstoneRecord},
     machine::{SnapshotFile, SnapshotPlace, check_applied, unpack},
     store::{Damage, Store, keys, scan_group},
     types::{GroupId, LogId},
@@ -50,10 +50,6 @@ pub struct GroupReport {
     pub sessions: u64,
     /// Turns of all of them.
     pub turns: u64,
-    /// Index up to which the newest snapshot goes.
-    pub snapshot: Option<u64>,
-    /// Bytes of snapshots.
-    pub snapshot_bytes: u64,
     /// A snapshot was being installed when the node stopped; the next start ends that.
     pub install_pending: bool,
     /// The replica was being wiped when the node stopped; the next start ends that, and nothing of it is checked here.
@@ -134,8 +130,8 @@ fn look(
     (report.keys, report.payload_bytes) = (seen, bytes);
     sessions.end().map_err(damaged)?;
     for (number, group) in groups.iter().enumerate() {
-        progress("snapshots", number as u64, Some(groups.len() as u64));
-        snapshots(folder, *group, &mut report.groups[number])?;
+        progress("installs", number as u64, Some(groups.len() as u64));
+        pending_install(folder, &**opened, *group)?;
     }
     Ok(())
 }
@@ -261,29 +257,17 @@ fn turn_key(group: GroupId, session: &[u8], seq: u64) -> Vec<u8> {
     [&keys::state_prefix(group)[..], b"t", session, b"\0", &seq.to_be_bytes()].concat()
 }
 
-fn snapshots(folder: &DataFolder, group: GroupId, found: &mut GroupReport) -> Result<(), DataError> {
-    let path = folder.snapshots();
-    let place = SnapshotPlace { cluster: folder.cluster().to_owned(), folder: path.clone(), group };
-    let files = match std::fs::read_dir(&path) {
-        Ok(files) => files,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(DataError::at(&path)(e)),
+/// The snapshot that is being installed: the state will be what it holds.
+fn pending_install(folder: &DataFolder, store: &dyn Store, group: GroupId) -> Result<(), DataError> {
+    let damaged = |source| DataError::Damaged { path: folder.path().to_owned(), source };
+    let Some(install) = read::<InstallRecord>(store, group, &keys::install(group)).map_err(damaged)? else {
+        return Ok(());
     };
-    for file in files {
-        let file = file.map_err(DataError::at(&path))?.path();
-        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if !name.starts_with(&format!("{group}-")) || !name.ends_with(".snap") {
-            continue;
-        }
-        let checked = SnapshotFile::open(&file).and_then(|f| Ok((f.length(), f.verify(&place)?)));
-        let (length, head) = checked.map_err(|e| match e.kind() {
-            io::ErrorKind::InvalidData => {
-                DataError::Damaged { path: folder.path().to_owned(), source: Damage::new(group, None, e) }
-            }
-            _ => DataError::at(&file)(e),
-        })?;
-        found.snapshot_bytes += length;
-        found.snapshot = found.snapshot.max(head.last.map(|l: LogIdRecord| l.index));
-    }
-    Ok(())
+    let place = SnapshotPlace { cluster: folder.cluster().to_owned(), folder: folder.snapshots(), group };
+    let file = place.folder.join(install.file);
+    let checked = SnapshotFile::open(&file).and_then(|f| f.verify(&place));
+    checked.map(|_| ()).map_err(|e| match e.kind() {
+        io::ErrorKind::InvalidData | io::ErrorKind::NotFound => damaged(Damage::new(group, None, e)),
+        _ => DataError::at(&file)(e),
+    })
 }

@@ -8,8 +8,8 @@
 //! the tail again from the log. That holds because
 //!
 //! - the store recovers a prefix: never a later batch without an earlier one;
-//! - an entry leaves the log only behind a snapshot, and a snapshot counts only when its file is synced, renamed and
-//!   its folder synced, *and* a barrier has made the state it was built from durable;
+//! - an entry leaves the log only behind a mark (what openraft takes for a snapshot), and a mark is given only when a
+//!   barrier has made the state durable up to there;
 //! - a purge is queued behind that barrier.
 //!
 //! The state may also come back *ahead* of the log: an entry that two other zones committed can be applied here
@@ -18,14 +18,17 @@
 
 mod apply;
 mod check;
+mod copy;
 mod fresh;
 mod incoming;
+mod install;
 mod packing;
 mod retire;
 mod sessions;
 mod snapshot;
 mod state;
 
+pub use copy::SnapshotData;
 pub(crate) use retire::wipe_replica;
 pub use snapshot::SnapshotFile;
 
@@ -81,7 +84,7 @@ fn size(entry: &Entry) -> usize {
 }
 
 impl RaftStateMachine<TypeConfig> for StateMachine {
-    type SnapshotData = SnapshotFile;
+    type SnapshotData = SnapshotData;
     type SnapshotBuilder = Self;
 
     async fn applied_state(&mut self) -> io::Result<(Option<LogId>, StoredMembership)> {
@@ -136,28 +139,25 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         self.clone()
     }
 
-    async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotFile) -> io::Result<()> {
+    async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotData) -> io::Result<()> {
         let (state, meta) = (self.state.clone(), meta.clone());
-        blocking(move || state.install(meta, snapshot)).await
+        blocking(move || state.install(&meta, snapshot.file()?)).await
     }
 
-    async fn get_current_snapshot(&mut self) -> io::Result<Option<SnapshotOf<TypeConfig, SnapshotFile>>> {
-        Ok(self.state.current_snapshot().map(|(meta, snapshot)| SnapshotOf::<TypeConfig, _> { meta, snapshot }))
+    async fn get_current_snapshot(&mut self) -> io::Result<Option<SnapshotOf<TypeConfig, SnapshotData>>> {
+        let found = self.state.snapshot()?;
+        Ok(found.map(|(meta, snapshot)| SnapshotOf::<TypeConfig, _> { meta, snapshot }))
     }
 }
 
 impl RaftSnapshotBuilder<TypeConfig> for StateMachine {
-    type SnapshotData = SnapshotFile;
+    type SnapshotData = SnapshotData;
 
-    async fn build_snapshot(&mut self) -> io::Result<SnapshotOf<TypeConfig, SnapshotFile>> {
+    async fn build_snapshot(&mut self) -> io::Result<SnapshotOf<TypeConfig, SnapshotData>> {
         let state = self.state.clone();
-        let start = std::time::Instant::now();
-        let (meta, snapshot) = blocking(move || state.build_snapshot()).await?;
-        let group = self.state.group();
-        metrics::histogram!("tertulia_snapshot_build_seconds", "group" => group.to_string())
-            .record(start.elapsed().as_secs_f64());
-        tracing::debug!(%group, last = ?meta.last_log_id, bytes = snapshot.length(), "snapshot built");
-        Ok(SnapshotOf::<TypeConfig, _> { meta, snapshot })
+        let meta = blocking(move || state.mark()).await?;
+        tracing::debug!(group = %self.state.group(), last = ?meta.last_log_id, "the log may be purged");
+        Ok(SnapshotOf::<TypeConfig, _> { meta, snapshot: SnapshotData::Mark })
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     codec::{self, ENVELOPE_BYTES, LogIdRecord, Record, SnapshotFootRecord, SnapshotHeadRecord, SnapshotPairsRecord},
     failpoints,
     limits::{RECORD_BYTES_MAX, SNAPSHOT_RECORD_BYTES, SNAPSHOT_SYNC_BYTES},
-    types::{LogId, SnapshotMeta, StoredMembership},
+    types::{LogId, SnapshotMeta},
 };
 use std::{
     fs::{self, File},
@@ -111,8 +111,18 @@ impl SnapshotFile {
         Ok(())
     }
 
-    /// Gives the file its final name in the place, synced.
-    pub(super) fn keep_as_current(self, place: &SnapshotPlace, meta: &SnapshotMeta) -> io::Result<Self> {
+    /// Is it being read by anybody but the holder of this handle?
+    pub(super) fn is_in_use(&self) -> bool {
+        Arc::strong_count(&self.file) > 1
+    }
+
+    /// Takes its name away. Whoever reads it reads on.
+    pub(super) fn remove(&self) -> io::Result<()> {
+        fs::remove_file(&self.path).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", self.path.display())))
+    }
+
+    /// Gives the file a name under which an install that is cut off finds it again, synced.
+    pub(super) fn keep_for_install(self, place: &SnapshotPlace, meta: &SnapshotMeta) -> io::Result<Self> {
         let target = place.folder.join(file_name(place, meta.last_log_id.as_ref()));
         if self.path != target {
             if self.path.extension().is_some_and(|e| e == "incoming") {
@@ -274,44 +284,25 @@ fn of_group(place: &SnapshotPlace) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The newest whole snapshot of a group; what is not whole is removed, unless it may become so. A whole one that is damaged is an error: the
-/// log in front of it may be gone.
-pub(super) fn find_current(place: &SnapshotPlace) -> io::Result<Option<(SnapshotMeta, SnapshotFile)>> {
-    let mut newest: Option<(SnapshotMeta, SnapshotFile)> = None;
-    for path in of_group(place)? {
-        if path.extension().is_some_and(|e| e == "incoming") {
-            continue;
-        }
-        if path.extension().is_none_or(|e| e != "snap") {
-            fs::remove_file(&path)?;
-            continue;
-        }
-        let file = SnapshotFile::open(&path)?;
-        let head = file.verify(place)?;
-        let meta = SnapshotMeta {
-            last_log_id: head.last.map(LogId::from),
-            last_membership: StoredMembership::try_from(head.membership)?,
-        };
-        if newest.as_ref().is_none_or(|(n, _)| n.last_log_id < meta.last_log_id) {
-            newest = Some((meta, file));
-        }
-    }
-    Ok(newest)
-}
-
 /// Removes all snapshots of a group, whole or not.
 pub(super) fn remove_all(place: &SnapshotPlace) -> io::Result<()> {
     of_group(place)?.into_iter().try_for_each(fs::remove_file)?;
     File::open(&place.folder)?.sync_all()
 }
 
-/// Removes the group's other finished snapshots, one is kept, and what was on its way to become an older one.
-pub(super) fn remove_others(place: &SnapshotPlace, keep: &SnapshotFile, last: Option<&LogId>) -> io::Result<()> {
-    remove_incoming(place, |path| incoming_index(path).is_none_or(|index| last.is_some_and(|l| index <= l.index)))?;
+/// Removes the files of a group, but for the one of that name and what is on its way in. What a node copied for others
+/// before it stopped is of no use: where its state is, is in its store.
+pub(super) fn remove_leftovers(place: &SnapshotPlace, keep: Option<&str>) -> io::Result<()> {
     for path in of_group(place)? {
-        if path != keep.path && path.extension().is_some_and(|e| e == "snap") {
+        let kept = keep.is_some_and(|name| path.file_name().is_some_and(|n| n == name));
+        if !kept && path.extension().is_none_or(|e| e != "incoming") {
             fs::remove_file(path)?;
         }
     }
     Ok(())
+}
+
+/// Removes what was on its way to become a snapshot that goes no further than `last`.
+pub(super) fn remove_outdated_incoming(place: &SnapshotPlace, last: Option<&LogId>) -> io::Result<()> {
+    remove_incoming(place, |path| incoming_index(path).is_none_or(|index| last.is_some_and(|l| index <= l.index)))
 }

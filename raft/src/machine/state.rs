@@ -1,19 +1,17 @@
-//! The stored state of one group: what reads, applies, snapshots and installs share.
+//! The stored state of one group: what reads and applies, and what copies and installs share.
 
 use super::{
     SnapshotPlace,
     apply::Commands,
+    copy::{Copies, Copying},
     fresh::Fresh,
     packing::{pack, unpack},
     sessions::{Sessions, window_begins},
-    snapshot::{self, SnapshotFile, SnapshotWriter},
 };
 use crate::{
     Applied, ControlState,
-    codec::{self, AppliedRecord, DecodeError, HeaderRecord, InstallRecord, LogIdRecord, Record},
-    failpoints,
-    limits::{APPLY_BYTES_MAX, SNAPSHOT_RECORD_BYTES},
-    store::{Ack, Change, Damage, Place, Store, WriteOp, Writer, keys},
+    codec::{self, AppliedRecord, DecodeError, HeaderRecord, LogIdRecord, Record},
+    store::{Ack, Damage, Place, Store, WriteOp, Writer, keys},
     types::{Entry, GroupId, LogId, Membership, SnapshotMeta, StoredMembership},
 };
 use bytes::Bytes;
@@ -36,7 +34,7 @@ use std::{
 /// then: one batch of the store carries the log and the states of all groups.
 pub struct GroupState {
     place: SnapshotPlace,
-    store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Store>,
     pub(super) writer: Writer,
     /// The last batch of effects that is in the store.
     stored: Arc<AtomicU64>,
@@ -49,40 +47,23 @@ pub struct GroupState {
     /// May turns share a record? Snapshots carry records as they are: only when every node reads them.
     packs_turns: AtomicBool,
     /// Held to write while a snapshot replaces the state, so that nobody reads half of it.
-    whole: RwLock<()>,
-    /// Held while a snapshot is built or installed: one at a time.
-    snapshotting: Mutex<()>,
+    pub(super) whole: RwLock<()>,
     /// The newest stream by which a snapshot comes in.
     receiving: Arc<Mutex<u64>>,
-    /// Taken for each batch that is applied and for each piece that a snapshot copies.
-    moving: Mutex<Moving>,
-    current: Mutex<Option<(SnapshotMeta, SnapshotFile)>>,
+    /// Taken for each batch that is applied and for each piece that is copied.
+    pub(super) moving: Mutex<Moving>,
+    /// Copies of the state for followers.
+    pub(super) copies: Mutex<Copies>,
 }
 
-type Pair = (Vec<u8>, Vec<u8>);
-
+/// What changes with every entry.
 pub(super) struct Moving {
     /// The replica has left its group: nothing is applied or installed any more.
     retired: bool,
-    last: Option<LogId>,
-    membership: StoredMembership,
-    /// While a snapshot is built: what the keys behind its cursor held when it began.
+    pub(super) last: Option<LogId>,
+    pub(super) membership: StoredMembership,
+    /// While the state is copied: what the keys behind the cursor held when that began.
     pub(super) copying: Option<Copying>,
-}
-
-pub(super) struct Copying {
-    cursor: Vec<u8>,
-    before: BTreeMap<Vec<u8>, Option<Bytes>>,
-}
-
-impl Copying {
-    /// Notes what a key holds before it changes for the first time.
-    pub(super) fn keep(&mut self, key: &[u8], now: impl FnOnce() -> io::Result<Option<Bytes>>) -> io::Result<()> {
-        if *key >= *self.cursor && !self.before.contains_key(key) {
-            self.before.insert(key.to_vec(), now()?);
-        }
-        Ok(())
-    }
 }
 
 /// An entry whose commands are decoded.
@@ -113,15 +94,20 @@ impl Work {
 }
 
 impl Moving {
-    fn check(&self) -> io::Result<()> {
+    /// The state as of now, as openraft describes it.
+    pub(super) fn meta(&self) -> SnapshotMeta {
+        SnapshotMeta { last_log_id: self.last, last_membership: self.membership.clone() }
+    }
+
+    pub(super) fn check(&self) -> io::Result<()> {
         if self.retired { Err(io::Error::other("the replica has left its group")) } else { Ok(()) }
     }
 }
 
 impl GroupState {
     pub(super) fn stop_applying(&self) {
-        let _alone = self.snapshotting.lock();
-        self.moving.lock().retired = true;
+        let mut moving = self.moving.lock();
+        (moving.retired, moving.copying) = (true, None);
     }
 
     /// Opens the state of a group; redoes an install that a crash cut off.
@@ -136,7 +122,6 @@ impl GroupState {
             flush_due: AtomicBool::new(false),
             packs_turns: AtomicBool::new(false),
             whole: RwLock::new(()),
-            snapshotting: Mutex::new(()),
             receiving: Arc::default(),
             moving: Mutex::new(Moving {
                 retired: false,
@@ -144,14 +129,10 @@ impl GroupState {
                 membership: StoredMembership::default(),
                 copying: None,
             }),
-            current: Mutex::new(snapshot::find_current(&place)?),
+            copies: Mutex::default(),
             place,
         };
-        if let Some(install) = this.read::<InstallRecord>(&keys::install(group))? {
-            tracing::warn!(%group, file = install.file, "a snapshot was being installed when the node stopped: again");
-            let file = SnapshotFile::open(&this.place.folder.join(&install.file))?;
-            this.replace_from(&file)?;
-        }
+        this.end_install()?;
         if let Some(applied) = this.read::<AppliedRecord>(&keys::applied(group))? {
             let mut moving = this.moving.lock();
             moving.last = applied.last.map(LogId::from);
@@ -187,7 +168,7 @@ impl GroupState {
     /// Are the entries applied without reading the disk?
     pub(super) fn is_quick(&self, work: &[Work]) -> bool {
         let quick = |w: &Work| matches!(&w.payload, Payload::Commands(commands) if self.knows(commands));
-        // A snapshot that is built reads what changes, and holds the lock for the length of a read.
+        // A copy of the state reads what changes, and holds the lock for the length of a read.
         self.moving.try_lock().is_some_and(|moving| moving.copying.is_none()) && work.iter().all(quick)
     }
 
@@ -257,7 +238,7 @@ impl GroupState {
         self.flush(None)
     }
 
-    fn flush_all(&self, moving: &Moving, place: Option<Place>) -> io::Result<()> {
+    pub(super) fn flush_all(&self, moving: &Moving, place: Option<Place>) -> io::Result<()> {
         let applied = AppliedRecord {
             last: moving.last.as_ref().map(LogIdRecord::from),
             membership: (&moving.membership).into(),
@@ -341,143 +322,11 @@ impl GroupState {
         Ok(self.read(&keys::control(self.group()))?.unwrap_or_default())
     }
 
-    /// The newest complete snapshot.
-    pub fn current_snapshot(&self) -> Option<(SnapshotMeta, SnapshotFile)> {
-        self.current.lock().clone()
-    }
-
-    /// Copies the state as of now into a file while entries go on being applied: for every key that changes behind
-    /// the cursor, what it held before is kept aside. Memory: one record and those values.
-    pub fn build_snapshot(&self) -> io::Result<(SnapshotMeta, SnapshotFile)> {
-        let _alone = self.snapshotting.lock();
-        let prefix = keys::state_prefix(self.group());
-        let end = keys::after_prefix(&prefix);
-        let meta = {
-            let mut moving = self.moving.lock();
-            moving.check()?;
-            self.flush_all(&moving, None)?;
-            moving.copying = Some(Copying { cursor: prefix.clone(), before: BTreeMap::new() });
-            SnapshotMeta { last_log_id: moving.last, last_membership: moving.membership.clone() }
-        };
-        // Everything up to `last` is in the store, and durable: the log will be purged on the strength of this file.
-        let written = self.writer.barrier_blocking().and_then(|()| self.copy_pieces(&meta, &prefix, &end));
-        self.moving.lock().copying = None;
-        let file = written?;
-        self.replace_current(&meta, &file)?;
-        Ok((meta, file))
-    }
-
-    fn copy_pieces(&self, meta: &SnapshotMeta, prefix: &[u8], end: &[u8]) -> io::Result<SnapshotFile> {
-        let mut writer = SnapshotWriter::begin(&self.place, meta)?;
-        let skip = keys::applied(self.group());
-        loop {
-            let (pairs, done) = self.copy_piece(end)?;
-            writer
-                .pairs(pairs.into_iter().filter(|(k, _)| *k != skip).map(|(k, v)| (k[prefix.len()..].to_vec(), v)))?;
-            if done {
-                return writer.finish();
-            }
-        }
-    }
-
-    /// The next piece as it was when the snapshot began, and whether it is the last.
-    fn copy_piece(&self, end: &[u8]) -> io::Result<(Vec<Pair>, bool)> {
-        let mut moving = self.moving.lock();
-        let copying = moving.copying.as_mut().expect("only the builder ends a copy, and there is one builder");
-        let mut piece: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
-        let mut bytes = 0;
-        self.store.scan(&copying.cursor, end, &mut |key, value| {
-            bytes += key.len() + value.len();
-            piece.insert(key.to_vec(), value.to_vec());
-            Ok(bytes < SNAPSHOT_RECORD_BYTES)
-        })?;
-        let done = bytes < SNAPSHOT_RECORD_BYTES;
-        let cursor = match piece.last_key_value() {
-            Some((last, _)) if !done => [last, &[0][..]].concat(),
-            _ => end.to_vec(),
-        };
-        let behind = copying.before.split_off(&cursor);
-        for (key, before) in std::mem::replace(&mut copying.before, behind) {
-            match before {
-                Some(value) => piece.insert(key, value.to_vec()),
-                None => piece.remove(&key),
-            };
-        }
-        copying.cursor = cursor;
-        Ok((piece.into_iter().collect(), done))
-    }
-
-    /// Replaces the state by a snapshot. A crash in the middle is found at the next open and the install redone.
-    pub fn install(&self, meta: SnapshotMeta, file: SnapshotFile) -> io::Result<()> {
-        let _alone = self.snapshotting.lock();
-        file.verify(&self.place)?;
-        let file = file.keep_as_current(&self.place, &meta)?;
-        failpoints::pass("install-copied");
-        self.replace_from(&file)?;
-        self.replace_current(&meta, &file)
-    }
-
     pub(super) fn place(&self) -> &SnapshotPlace {
         &self.place
     }
 
     pub(super) fn receiving(&self) -> &Arc<Mutex<u64>> {
         &self.receiving
-    }
-
-    fn replace_current(&self, meta: &SnapshotMeta, file: &SnapshotFile) -> io::Result<()> {
-        let mut current = self.current.lock();
-        *current = Some((meta.clone(), file.clone()));
-        snapshot::remove_others(&self.place, file, meta.last_log_id.as_ref())
-    }
-
-    fn replace_from(&self, file: &SnapshotFile) -> io::Result<()> {
-        let head = file.verify(&self.place)?;
-        let membership = StoredMembership::try_from(head.membership.clone())?;
-        let _whole = self.whole.write();
-        let mut moving = self.moving.lock();
-        moving.check()?;
-        // What was applied before must not reach the store behind the snapshot.
-        self.writer.barrier_blocking()?;
-        self.fresh.lock().clear();
-        self.known.lock().clear();
-        let group = self.group();
-        let install_key = keys::install(group);
-        let record = codec::encode(&InstallRecord { file: file.name() });
-        self.store.apply(vec![(install_key.clone(), Some(record.into()))])?;
-        self.store.barrier()?;
-        failpoints::pass("install-recorded");
-
-        self.wipe()?;
-        failpoints::pass("install-wiped");
-        let prefix = keys::state_prefix(group);
-        file.for_each_record(|pairs| {
-            let changes = pairs.pairs.into_iter().map(|(k, v)| ([&prefix[..], &k].concat(), Some(v)));
-            self.store.apply(changes.collect())
-        })?;
-        failpoints::pass("install-filled");
-        let applied = AppliedRecord { last: head.last, membership: head.membership };
-        self.store.apply(vec![(keys::applied(group), Some(codec::encode(&applied).into())), (install_key, None)])?;
-        self.store.barrier()?;
-        moving.last = head.last.map(LogId::from);
-        moving.membership = membership;
-        Ok(())
-    }
-
-    fn wipe(&self) -> io::Result<()> {
-        let prefix = keys::state_prefix(self.group());
-        let end = keys::after_prefix(&prefix);
-        loop {
-            let (mut gone, mut bytes): (Vec<Change>, usize) = (Vec::new(), 0);
-            self.store.scan(&prefix, &end, &mut |key, _| {
-                bytes += key.len();
-                gone.push((key.to_vec(), None));
-                Ok(bytes < APPLY_BYTES_MAX)
-            })?;
-            if gone.is_empty() {
-                return Ok(());
-            }
-            self.store.apply(gone)?;
-        }
     }
 }

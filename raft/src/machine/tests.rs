@@ -20,18 +20,24 @@ use tempfile::TempDir;
 
 /// A state with its writer.
 struct Opened {
-    state: GroupState,
+    state: Arc<GroupState>,
     writer: Writer,
 }
 
 impl std::ops::Deref for Opened {
-    type Target = GroupState;
-    fn deref(&self) -> &GroupState {
+    type Target = Arc<GroupState>;
+    fn deref(&self) -> &Arc<GroupState> {
         &self.state
     }
 }
 
 impl Opened {
+    /// A copy of the state as of now.
+    fn copy(&self) -> io::Result<(SnapshotMeta, SnapshotFile)> {
+        let (meta, data) = self.state.snapshot()?.expect("the state is not empty");
+        Ok((meta, data.file()?))
+    }
+
     fn apply(&self, entries: Vec<Entry>) -> io::Result<Vec<Applied>> {
         let work = entries.into_iter().map(|e| Work::decode(GroupId(0), e)).collect::<io::Result<_>>()?;
         let applied = self.state.apply(work)?;
@@ -53,7 +59,7 @@ fn open_as_it_was(folder: &Path, name: &str, store: &Arc<MemoryStore>) -> Opened
     let (writer, _thread) = Writer::start(store.clone()).unwrap();
     let place = SnapshotPlace { cluster: "c".into(), folder, group: GroupId(0) };
     let state = GroupState::open(place, store.clone(), writer.clone()).unwrap();
-    Opened { state, writer }
+    Opened { state: Arc::new(state), writer }
 }
 
 fn turn(session: &str, seq: u64, key: &str) -> CommitTurn {
@@ -102,7 +108,7 @@ fn a_snapshot_is_the_state_at_its_index_while_entries_go_on() {
     let done = AtomicBool::new(false);
     let (meta, file) = std::thread::scope(|scope| {
         let building = scope.spawn(|| {
-            let built = state.build_snapshot();
+            let built = state.copy();
             done.store(true, SeqCst);
             built.unwrap()
         });
@@ -125,7 +131,7 @@ fn a_snapshot_is_the_state_at_its_index_while_entries_go_on() {
     let other = MemoryStore::new(1);
     let installed = open(folder.path(), "installed", &other);
     installed.apply((0..10).map(entry_at).collect()).unwrap();
-    installed.install(meta.clone(), file).unwrap();
+    installed.install(&meta, file).unwrap();
     assert_eq!(installed.applied(), replayed.applied());
     // Which turns share records depends on when they were written.
     let by_turn = |store: &MemoryStore| -> BTreeMap<Vec<u8>, Vec<u8>> {
@@ -140,12 +146,79 @@ fn a_snapshot_is_the_state_at_its_index_while_entries_go_on() {
         store.contents().into_iter().flat_map(one_by_one).collect()
     };
     assert!(by_turn(&other) == by_turn(&expected), "the snapshot at {last} is another state");
-    assert_eq!(installed.current_snapshot().unwrap().0, meta);
+    assert_eq!(installed.snapshot().unwrap().unwrap().0, meta);
+    assert_eq!(std::fs::read_dir(folder.path().join("installed")).unwrap().count(), 0, "it has done its work");
+}
 
-    // Found again after a restart, and only one is kept.
-    let again = open(folder.path(), "installed", &other);
-    assert_eq!(again.current_snapshot().unwrap().0, meta);
-    assert_eq!(std::fs::read_dir(folder.path().join("installed")).unwrap().count(), 1);
+#[test]
+fn a_copy_is_shared_and_kept_while_the_log_goes_on_from_it() {
+    let folder = TempDir::new().unwrap();
+    let store = MemoryStore::new(1);
+    let state = open(folder.path(), "state", &store);
+    assert!(state.snapshot().unwrap().is_none(), "nothing is applied");
+    let files = || std::fs::read_dir(folder.path().join("state")).unwrap().count();
+    let purge = |index| {
+        let at = codec::LogIdRecord { term: 1, node: 1, index };
+        let mark = codec::encode(&codec::MarkRecord { at: Some(at) });
+        store.apply(vec![(keys::purged(GroupId(0)), Some(mark.into()))]).unwrap();
+        state.tidy_copies(Some(index));
+    };
+    let mut next = 0;
+    let mut apply = |count| {
+        (0..count).for_each(|_| {
+            state.apply(vec![entry_at(next)]).unwrap();
+            next += 1;
+        });
+    };
+    let index = |found: &Option<(SnapshotMeta, SnapshotData)>| found.as_ref().unwrap().0.last_log_id.unwrap().index;
+    apply(500);
+    // Asked for and dropped, as openraft does when it starts: nothing is written, nothing is kept aside.
+    drop(state.snapshot().unwrap());
+    assert!(state.moving.lock().copying.is_none() && files() == 0);
+    // Two followers share one, whatever is applied meanwhile.
+    let first = state.snapshot().unwrap();
+    apply(100);
+    let second = state.snapshot().unwrap();
+    assert_eq!((index(&first), index(&second)), (499, 499));
+    let (file, same) = (first.unwrap().1.file().unwrap(), second.unwrap().1.file().unwrap());
+    assert_eq!((file.name(), files()), (same.name(), 1));
+    assert!(state.moving.lock().copying.is_none());
+    // The next one who asks gets it, too, until the log is purged behind it.
+    apply(100);
+    purge(499);
+    assert_eq!(index(&state.snapshot().unwrap()), 499);
+    purge(500);
+    assert_eq!(files(), 0);
+    assert!(file.foot().is_ok(), "whoever reads it reads on");
+    assert_eq!(index(&state.snapshot().unwrap()), 699);
+    // One that the log has left behind gives way, and says so.
+    let outdated = state.snapshot().unwrap();
+    apply(10);
+    purge(705);
+    let newer = state.snapshot().unwrap();
+    assert_eq!((index(&outdated), index(&newer)), (699, 709));
+    assert!(outdated.unwrap().1.file().is_err());
+    let newer = newer.unwrap().1.file().unwrap();
+    // A restart needs none; what is left over goes.
+    let again = open(folder.path(), "state", &store);
+    assert!(files() == 0 && again.applied() == state.applied());
+    assert!(newer.foot().is_ok());
+}
+
+#[test]
+fn a_copy_of_a_state_that_is_replaced_meanwhile_is_given_up() {
+    let folder = TempDir::new().unwrap();
+    let (source, store) = (MemoryStore::new(1), MemoryStore::new(1));
+    let leader = open(folder.path(), "leader", &source);
+    leader.apply((0..300).map(entry_at).collect()).unwrap();
+    let (meta, file) = leader.copy().unwrap();
+    let state = open(folder.path(), "state", &store);
+    state.apply((0..200).map(entry_at).collect()).unwrap();
+    let copy = state.snapshot().unwrap().unwrap().1;
+    state.install(&meta, file).unwrap();
+    let error = copy.file().unwrap_err().to_string();
+    assert_eq!(error, "the state was replaced while it was copied");
+    assert_eq!(state.snapshot().unwrap().unwrap().0, meta);
 }
 
 #[test]
@@ -154,7 +227,7 @@ fn an_install_that_is_cut_off_anywhere_is_redone_at_the_next_open() {
     let source = MemoryStore::new(1);
     let leader = open(folder.path(), "leader", &source);
     leader.apply((0..1_500).map(entry_at).collect()).unwrap();
-    let (meta, file) = leader.build_snapshot().unwrap();
+    let (meta, file) = leader.copy().unwrap();
 
     let whole = source.contents();
     let mut runs = 0;
@@ -168,7 +241,7 @@ fn an_install_that_is_cut_off_anywhere_is_redone_at_the_next_open() {
             let before = store.contents();
 
             store.stop_at(store.steps() + cut_off_at);
-            let installed = follower.install(meta.clone(), file.clone());
+            let installed = follower.install(&meta, file.clone());
             drop(follower);
             let store = store.crash(survivors);
             let reopened = open(folder.path(), &name, &store);
@@ -194,7 +267,7 @@ fn a_snapshot_that_was_cut_off_goes_on_where_its_whole_records_end() {
     let source = MemoryStore::new(1);
     let leader = open(folder.path(), "leader", &source);
     leader.apply((0..3_000).map(entry_at).collect()).unwrap();
-    let (meta, file) = leader.build_snapshot().unwrap();
+    let (meta, file) = leader.copy().unwrap();
     let whole = file.read_at(0, usize::MAX).unwrap();
     let announced = Announced { length: whole.len() as u64, crc: file.foot().unwrap().crc };
     let send = |incoming: &mut Incoming, to: usize| {
@@ -234,7 +307,7 @@ fn a_snapshot_that_was_cut_off_goes_on_where_its_whole_records_end() {
     third = follower.receive(&meta, announced).unwrap();
     send(&mut third, whole.len()).unwrap();
     let received = third.finish(&meta).unwrap();
-    follower.install(meta.clone(), received).unwrap();
+    follower.install(&meta, received).unwrap();
     assert!(store.contents() == source.contents() && incoming_files().is_empty());
 
     // A leftover of another snapshot goes, and one that turns out to be another is not kept.
@@ -245,11 +318,11 @@ fn a_snapshot_that_was_cut_off_goes_on_where_its_whole_records_end() {
     assert_eq!((other.at(), incoming_files().len()), (0, 1));
     send(&mut other, whole.len()).unwrap();
     assert!(other.finish(&meta).is_err() && incoming_files().is_empty());
-    // And a newer snapshot of its own takes away what was to become an older one.
+    // And a newer state of its own takes away what was to become an older one.
     let mut older = follower.receive(&meta, announced).unwrap();
     send(&mut older, middle).unwrap();
     follower.apply((3_000..3_010).map(entry_at).collect()).unwrap();
-    follower.build_snapshot().unwrap();
+    follower.mark().unwrap();
     assert!(incoming_files().is_empty());
 }
 
@@ -290,7 +363,7 @@ fn a_damaged_snapshot_is_refused_before_anything_changes() {
     let source = MemoryStore::new(1);
     let leader = open(folder.path(), "leader", &source);
     leader.apply((0..500).map(entry_at).collect()).unwrap();
-    let (meta, file) = leader.build_snapshot().unwrap();
+    let (meta, file) = leader.copy().unwrap();
     let whole = file.read_at(0, usize::MAX).unwrap();
 
     let store = MemoryStore::new(1);
@@ -301,16 +374,16 @@ fn a_damaged_snapshot_is_refused_before_anything_changes() {
     let damaged = folder.path().join("damaged.snap");
     for cut in [0, 3, whole.len() / 2, whole.len() - 1] {
         std::fs::write(&damaged, &whole[..cut]).unwrap();
-        assert!(follower.install(meta.clone(), SnapshotFile::open(&damaged).unwrap()).is_err(), "{cut} bytes");
+        assert!(follower.install(&meta, SnapshotFile::open(&damaged).unwrap()).is_err(), "{cut} bytes");
     }
     for flip in [20, whole.len() / 2, whole.len() - 6] {
         let mut bytes = whole.clone();
         bytes[flip] ^= 1;
         std::fs::write(&damaged, bytes).unwrap();
-        assert!(follower.install(meta.clone(), SnapshotFile::open(&damaged).unwrap()).is_err(), "bit at {flip}");
+        assert!(follower.install(&meta, SnapshotFile::open(&damaged).unwrap()).is_err(), "bit at {flip}");
     }
     follower.writer.barrier_blocking().unwrap();
-    assert!(store.contents() == before && follower.current_snapshot().is_none());
+    assert!(store.contents() == before && follower.applied().0.unwrap().index == 4);
 }
 
 #[test]

@@ -9,7 +9,8 @@ use super::{
 use crate::{
     codec::{self, LogIdRecord, SnapshotHeadRecord},
     limits::SNAPSHOT_CHUNK_BYTES,
-    machine::SnapshotFile,
+    machine::SnapshotData,
+    node::Pulses,
     proto::{self, peer_client::PeerClient, snapshot_part::Part},
     types::{GroupId, TypeConfig, Vote},
 };
@@ -24,13 +25,14 @@ use openraft::{
         TransferLeaderResponse, VoteRequest, VoteResponse,
     },
 };
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 use tonic::{Code, Request, Status, metadata::MetadataValue, transport::Channel};
 
 /// Makes clients for one group.
 pub(crate) struct NetworkFactory {
     pub(crate) peers: Peers,
     pub(crate) lanes: Lanes,
+    pub(crate) pulses: Arc<Pulses>,
     pub(crate) group: GroupId,
     /// How long a peer may leave an append unanswered before its stream is given up.
     pub(crate) stall: Duration,
@@ -43,6 +45,7 @@ pub(crate) struct Network {
     target: u64,
     stall: Duration,
     lanes: Lanes,
+    pulses: Arc<Pulses>,
     group: GroupId,
     /// Each heartbeat is a stream of one request.
     heartbeats: bool,
@@ -56,6 +59,7 @@ impl NetworkFactory {
             target,
             stall: self.stall,
             lanes: self.lanes.clone(),
+            pulses: self.pulses.clone(),
             group: self.group,
             heartbeats,
         }
@@ -126,15 +130,22 @@ impl Network {
     async fn send_snapshot(
         &self,
         vote: Vote,
-        snapshot: SnapshotOf<TypeConfig, SnapshotFile>,
+        snapshot: SnapshotOf<TypeConfig, SnapshotData>,
         deadline: Duration,
     ) -> Result<SnapshotResponse<TypeConfig>, RPCError<TypeConfig>> {
         let mut client = self.peers.bulk_client(self.target).ok_or_else(|| self.unknown())?;
-        let file = snapshot.snapshot;
-        let reader = file.clone();
-        let foot = tokio::task::spawn_blocking(move || reader.foot()).await;
-        let foot = foot.map_err(std::io::Error::other).and_then(|f| f);
-        let crc = foot.map_err(|e| self.failed(&Status::data_loss(e.to_string())))?.crc;
+        if !self.pulses.is_alive(self.target) {
+            // The state is not copied for nobody.
+            return Err(RPCError::Unreachable(Unreachable::from_string(format!("node {} is silent", self.target))));
+        }
+        let data = snapshot.snapshot;
+        let written = tokio::task::spawn_blocking(move || {
+            let file = data.file()?;
+            let crc = file.foot()?.crc;
+            std::io::Result::Ok((file, crc))
+        });
+        let written = written.await.map_err(std::io::Error::other).and_then(|w| w);
+        let (file, crc) = written.map_err(|e| self.failed(&Status::data_loss(e.to_string())))?;
         let meta = SnapshotHeadRecord {
             cluster: String::new(),
             group: 0,
@@ -177,7 +188,7 @@ impl Network {
 }
 
 impl RaftNetworkV2<TypeConfig> for Network {
-    type SnapshotData = SnapshotFile;
+    type SnapshotData = SnapshotData;
 
     async fn append_entries(
         &mut self,
@@ -230,7 +241,7 @@ impl RaftNetworkV2<TypeConfig> for Network {
     async fn full_snapshot(
         &mut self,
         vote: Vote,
-        snapshot: SnapshotOf<TypeConfig, SnapshotFile>,
+        snapshot: SnapshotOf<TypeConfig, SnapshotData>,
         cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {

@@ -5,7 +5,7 @@ use crate::{
     ControlState,
     codec::{self, SnapshotHeadRecord},
     limits::PEER_MESSAGE_BYTES_MAX,
-    machine::{Announced, GroupState, Incoming, SnapshotFile},
+    machine::{Announced, GroupState, Incoming, SnapshotData},
     node::{Pulses, Sleep, disk::DiskGuard},
     proto::{
         self,
@@ -286,7 +286,7 @@ async fn take_snapshot(
     let expected = meta.clone();
     let snapshot = blocking(move || incoming.finish(&expected)).await?;
     tracing::info!(group = %group.state.group(), last = ?meta.last_log_id, "a snapshot was received");
-    let snapshot = SnapshotOf::<TypeConfig, SnapshotFile> { meta, snapshot };
+    let snapshot = SnapshotOf::<TypeConfig, SnapshotData> { meta, snapshot: SnapshotData::File(snapshot) };
     let reply = group.raft.install_full_snapshot(vote, snapshot).await.map_err(fatal)?;
     Ok(proto::SnapshotReply { ballot: Some(convert::ballot(&reply.vote)), received: 0 })
 }

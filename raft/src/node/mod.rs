@@ -177,7 +177,7 @@ impl Node {
         self.propose_control(command).await
     }
 
-    /// Builds a snapshot of a shard soon, and purges its log behind it.
+    /// Makes the state of a shard durable soon, and purges its log behind it.
     pub async fn trigger_snapshot(&self, shard: dialogue::ShardId) -> Result<(), JournalError> {
         let fatal = |e: openraft::errors::Fatal<_>| JournalError::Store { detail: e.to_string() };
         self.group(shard.into()).raft.trigger().snapshot().await.map_err(fatal)

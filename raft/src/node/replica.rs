@@ -92,8 +92,13 @@ pub(super) async fn start(
 ) -> Result<Group, StartError> {
     let Opened { id, ends, state, tombstone } = opened;
     let log = LogStore::new(id, shared.store.clone(), shared.writer.clone(), ends);
-    let network =
-        NetworkFactory { peers: shared.peers.clone(), lanes: shared.lanes.clone(), group: id, stall: shared.stall };
+    let network = NetworkFactory {
+        peers: shared.peers.clone(),
+        lanes: shared.lanes.clone(),
+        pulses: shared.pulses.clone(),
+        group: id,
+        stall: shared.stall,
+    };
     understand(shared.view.borrow().feature_level, &state, &log);
     let machine = StateMachine::new(state.clone(), shared.writer.clone());
     let gate = Arc::new(Gate::new(tombstone));

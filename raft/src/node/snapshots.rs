@@ -1,5 +1,5 @@
-//! When a group's snapshot is due. openraft counts entries and copies the whole state for them, however large it is; here
-//! the size of both counts.
+//! When a group's log is purged behind a mark of its state (which openraft calls a snapshot). openraft counts entries; here
+//! the size of log and state counts. Also the end of copies that nobody needs.
 
 use super::{Node, group::Group};
 use crate::types::GroupId;
@@ -8,6 +8,9 @@ use std::{collections::BTreeMap, sync::Weak, time::Duration};
 
 /// How often the logs are measured.
 const EVERY: Duration = Duration::from_millis(250);
+
+/// A log grows by this many times `snapshot_after_bytes` at most before it is purged: it is read when a node starts.
+const LOG_GROWTH_MAX: u64 = 8;
 
 /// How much of something: bytes, and entries.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,12 +27,16 @@ struct Measured {
 }
 
 impl Measured {
-    /// Has the log grown by more than either limit? `log` is all that was ever appended.
-    fn is_due(&mut self, snapshot: Option<u64>, log: Amount, limit: Amount) -> bool {
+    /// A snapshot that was not seen before: the log counts from here on.
+    fn see(&mut self, snapshot: Option<u64>, log: Amount) {
         if self.snapshot != snapshot {
             let entries = snapshot.map_or(0, |index| index + 1);
             *self = Self { snapshot, at: Amount { bytes: log.bytes, entries } };
         }
+    }
+
+    /// Has the log grown by more than either limit? `log` is all that was ever appended.
+    fn is_due(&self, log: Amount, limit: Amount) -> bool {
         log.bytes.saturating_sub(self.at.bytes) > limit.bytes
             || log.entries.saturating_sub(self.at.entries) > limit.entries
     }
@@ -40,15 +47,13 @@ impl Measured {
     }
 }
 
-/// By how much a log grows before the next snapshot. A snapshot copies the whole state: a log that grows by twice as many
-/// bytes as the last one holds pays for the copy. Small entries make up for it by their number, which is what a restart
-/// pays for.
-fn growth(options: &RaftOptions, snapshot_bytes: u64) -> Amount {
-    let larger = (snapshot_bytes / options.snapshot_after_bytes).max(1);
-    Amount {
-        bytes: options.snapshot_after_bytes.max(2 * snapshot_bytes),
-        entries: options.snapshot_after_entries.saturating_mul(larger),
-    }
+/// By how much a log grows before it is purged again, behind a state of so many bytes. A follower that was away for as
+/// long gets the entries that it lacks; for more than the whole state is, it gets the state. Small entries count by
+/// their number, which is what a restart pays for.
+fn growth(options: &RaftOptions, state_bytes: u64) -> Amount {
+    let least = options.snapshot_after_bytes;
+    let bytes = state_bytes.clamp(least, least.saturating_mul(LOG_GROWTH_MAX));
+    Amount { bytes, entries: options.snapshot_after_entries.saturating_mul(bytes / least) }
 }
 
 /// Asks for the snapshots of all groups when they are due, for as long as the node runs.
@@ -68,13 +73,18 @@ async fn look(group: &Group, measured: &mut Measured, options: &RaftOptions) {
     let metrics = group.metrics();
     let entries = metrics.last_applied.as_ref().map_or(0, |applied| applied.index + 1);
     let log = Amount { bytes: group.log.appended_bytes(), entries };
-    let limit = growth(options, group.state.current_snapshot().map_or(0, |(_, file)| file.length()));
-    if !measured.is_due(metrics.snapshot.as_ref().map(|s| s.index), log, limit)
-        || metrics.last_applied <= metrics.snapshot
-    {
+    measured.see(metrics.snapshot.as_ref().map(|s| s.index), log);
+    // Turns are kept: a state is about as large as all entries that ever were.
+    let limit = growth(options, measured.at.entries.saturating_mul(group.log.entry_bytes()));
+    if group.state.keeps_copy() {
+        let state = group.state.clone();
+        let purged = metrics.purged.map(|p| p.index);
+        drop(tokio::task::spawn_blocking(move || state.tidy_copies(purged)).await);
+    }
+    if !measured.is_due(log, limit) || metrics.last_applied <= metrics.snapshot {
         return;
     }
-    tracing::debug!(group = %group.id, ?log, "the log has grown: a snapshot");
+    tracing::debug!(group = %group.id, ?log, "the log has grown");
     metrics::counter!("tertulia_snapshots_asked_total").increment(1);
     measured.asked(log);
     if let Err(e) = group.raft.trigger().snapshot().await {
@@ -87,11 +97,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_large_state_is_copied_only_when_its_log_has_grown_enough_to_pay_for_it() {
+    fn the_log_of_a_large_state_grows_as_large_before_it_is_purged() {
         let options = RaftOptions { snapshot_after_bytes: 64, snapshot_after_entries: 10, ..RaftOptions::default() };
         assert_eq!(growth(&options, 0), Amount { bytes: 64, entries: 10 });
         assert_eq!(growth(&options, 32), Amount { bytes: 64, entries: 10 });
-        assert_eq!(growth(&options, 300), Amount { bytes: 600, entries: 40 });
+        assert_eq!(growth(&options, 300), Amount { bytes: 300, entries: 40 });
+        assert_eq!(growth(&options, 100_000), Amount { bytes: 64 * 8, entries: 80 }, "there is an end to it");
     }
 
     #[test]
@@ -99,14 +110,16 @@ mod tests {
         let limit = Amount { bytes: 100, entries: 10 };
         let log = |bytes, entries| Amount { bytes, entries };
         let mut measured = Measured::default();
-        assert!(!measured.is_due(None, log(100, 10), limit));
-        assert!(measured.is_due(None, log(101, 10), limit), "what stood there at the start counts");
-        assert!(measured.is_due(None, log(100, 11), limit));
+        assert!(!measured.is_due(log(100, 10), limit));
+        assert!(measured.is_due(log(101, 10), limit), "what stood there at the start counts");
+        assert!(measured.is_due(log(100, 11), limit));
         measured.asked(log(101, 11));
-        assert!(!measured.is_due(None, log(150, 20), limit), "it is being built");
-        assert!(!measured.is_due(Some(11), log(180, 22), limit), "it is there");
-        assert!(!measured.is_due(Some(11), log(280, 22), limit));
-        assert!(measured.is_due(Some(11), log(281, 22), limit));
-        assert!(measured.is_due(Some(11), log(280, 23), limit), "entries count from the snapshot on");
+        assert!(!measured.is_due(log(150, 20), limit), "it is on its way");
+        measured.see(Some(11), log(180, 22));
+        assert!(!measured.is_due(log(180, 22), limit), "it is there");
+        measured.see(Some(11), log(280, 22));
+        assert!(!measured.is_due(log(280, 22), limit));
+        assert!(measured.is_due(log(281, 22), limit));
+        assert!(measured.is_due(log(280, 23), limit), "entries count from the snapshot on");
     }
 }

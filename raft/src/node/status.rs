@@ -50,7 +50,7 @@ pub struct GroupStatus {
     pub committed: Option<u64>,
     /// Index up to which it is applied here.
     pub applied: Option<u64>,
-    /// Index up to which the newest snapshot goes.
+    /// Index up to which the state was made durable last, so that the log may be purged.
     pub snapshot: Option<u64>,
     /// Index up to which the log is purged.
     pub purged: Option<u64>,

@@ -102,6 +102,11 @@ impl LogStore {
         self.0.appended_bytes.load(Relaxed)
     }
 
+    /// Bytes of an entry in the log: the mean.
+    pub fn entry_bytes(&self) -> u64 {
+        self.0.inner.lock().entry_bytes()
+    }
+
     /// The ends of the log as they are in memory.
     pub fn ends(&self) -> LogScan {
         self.0.inner.lock().ends.clone()
@@ -379,8 +384,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             }
             (changes, inner.next_op())
         };
-        // The snapshot that covers these entries is durable (see `machine::snapshot`), and so is the state: whoever
-        // finds the entries gone finds what they did. The mark is all that counts.
+        // The state is durable up to there (see `machine`): whoever finds the entries gone finds what they did. The mark is
+        // all that counts.
         let mark = codec::encode(&MarkRecord { at: Some((&log_id).into()) });
         changes.push((keys::purged(self.0.group), Some(mark.into())));
         self.submit(changes, op, Ack::None).await?;

@@ -15,7 +15,7 @@ use std::{
 use tertulia_raft::{
     GroupId, Proposal, TypeConfig,
     codec::{self, Command},
-    machine::{GroupState, SnapshotFile, SnapshotPlace, StateMachine, unpack},
+    machine::{GroupState, SnapshotData, SnapshotFile, SnapshotPlace, StateMachine, unpack},
     store::{LogStore, MemoryStore, Store, Writer, keys, scan_group},
 };
 
@@ -88,15 +88,29 @@ impl Machine {
                 self.state.apply(futures::stream::iter(entries.into_iter().map(|e| Ok((e, None))))).await?;
                 self.state.flush().await?;
             }
-            Op::Snapshot => drop(self.state.build_snapshot().await?),
+            Op::Snapshot => {
+                self.state.build_snapshot().await?;
+                // And a copy, as for a follower.
+                self.copy().await?;
+            }
             Op::Purge(to) => self.log.purge(log_id(*to)).await?,
             Op::Install(to) => {
                 let (meta, file) = references.snapshot(self.group, *to).await?;
-                self.state.install_snapshot(&meta, file).await?;
+                self.state.install_snapshot(&meta, SnapshotData::File(file)).await?;
             }
         }
         Ok(None)
     }
+
+    async fn copy(&mut self) -> io::Result<()> {
+        copy(&mut self.state).await.map(|_| ())
+    }
+}
+
+async fn copy(state: &mut StateMachine) -> io::Result<(Meta, SnapshotFile)> {
+    let found = state.get_current_snapshot().await?.expect("something is applied");
+    let file = tokio::task::spawn_blocking(move || found.snapshot.file()).await.map_err(io::Error::other)??;
+    Ok((found.meta, file))
 }
 
 /// Does returning from the operation mean that it, and all before it, are durable?
@@ -135,8 +149,7 @@ impl References {
 
     async fn snapshot(&self, group: GroupId, to: At) -> io::Result<(Meta, SnapshotFile)> {
         let (_store, mut state, _writer) = self.replay(group, to).await?;
-        let built = state.build_snapshot().await?;
-        Ok((built.meta, built.snapshot))
+        copy(&mut state).await
     }
 
     /// Keys and values of the state, without how far it is: terms differ.

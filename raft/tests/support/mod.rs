@@ -16,7 +16,10 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
-use tertulia_raft::{Node, StartError};
+use tertulia_raft::{
+    GroupId, Node, StartError,
+    store::{SledStore, Store, keys},
+};
 use tokio::runtime::Runtime;
 
 /// Far more than anything here takes: it only ends a test that hangs.
@@ -191,6 +194,23 @@ pub fn try_start(config: &NodeConfig) -> Result<Running, StartError> {
             Err(e)
         }
     }
+}
+
+/// Puts another record in place of a stopped node's vote for the first shard, nonsense if none is given; gives what was
+/// there.
+pub fn damage_vote(config: &NodeConfig, vote: Option<Vec<u8>>) -> Option<Vec<u8>> {
+    let mut store = None;
+    wait("the folder is free", || {
+        store = SledStore::open(&config.data_dir.join("db"), 8 << 20).ok();
+        store.is_some()
+    });
+    let (store, key) = (store.unwrap(), keys::vote(GroupId(0)));
+    let before = store.get(&key).unwrap().map(|v| v.to_vec());
+    let vote = vote.unwrap_or_else(|| b"nonsense".to_vec());
+    store.apply(vec![(key, Some(vote.into()))]).unwrap();
+    store.barrier().unwrap();
+    store.close();
+    before
 }
 
 pub fn block<T>(future: impl Future<Output = T>) -> T {

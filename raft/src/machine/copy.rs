@@ -1,0 +1,257 @@
+//! Copies of a state for followers whose log entries are gone.
+//!
+//! A state is durable where it is, so a log is purged on the strength of a [mark](GroupState::mark), without a copy of
+//! the state. One is begun when openraft asks for a snapshot, which fixes what it holds, and written when it is about
+//! to be sent, while entries go on being applied. It stays for the next attempt and the next follower, as long as the
+//! log goes on from it.
+
+use super::{
+    GroupState,
+    snapshot::{self, SnapshotFile, SnapshotWriter},
+};
+use crate::{
+    codec::MarkRecord,
+    failpoints,
+    limits::{SNAPSHOT_KEPT_UNUSED, SNAPSHOT_RECORD_BYTES},
+    store::keys,
+    types::SnapshotMeta,
+};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, Weak},
+    time::Instant,
+};
+
+type Pair = (Vec<u8>, Vec<u8>);
+
+/// What openraft hands around as a snapshot.
+#[derive(Debug, Clone)]
+pub enum SnapshotData {
+    /// Nothing: openraft asked how far the state is durable.
+    Mark,
+    /// A whole snapshot on the disk.
+    File(SnapshotFile),
+    /// What becomes one when somebody needs it.
+    Copy(Arc<Copy>),
+}
+
+impl SnapshotData {
+    /// The file; a copy is written now if it was not before. Blocks.
+    pub fn file(&self) -> io::Result<SnapshotFile> {
+        match self {
+            Self::Mark => Err(io::Error::other("a mark holds no state")),
+            Self::File(file) => Ok(file.clone()),
+            Self::Copy(copy) => copy.file(),
+        }
+    }
+}
+
+/// The state at one entry. As long as it is not written, what changes is kept aside in memory; when it is dropped,
+/// that ends.
+#[derive(Debug)]
+pub struct Copy {
+    state: Weak<GroupState>,
+    number: u64,
+    meta: SnapshotMeta,
+    file: Mutex<Option<SnapshotFile>>,
+}
+
+impl Copy {
+    fn file(&self) -> io::Result<SnapshotFile> {
+        // One writes; others wait for it.
+        let mut file = self.file.lock();
+        if let Some(file) = &*file {
+            return Ok(file.clone());
+        }
+        let state = self.state.upgrade().ok_or_else(|| io::Error::other("the node has stopped"))?;
+        let written = state.write_copy(self.number, &self.meta)?;
+        *file = Some(written.clone());
+        Ok(written)
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        if let Some(state) = self.state.upgrade() {
+            state.end_copying(self.number);
+        }
+    }
+}
+
+/// The copies of a state that there are.
+#[derive(Default)]
+pub(super) struct Copies {
+    /// Counts them.
+    number: u64,
+    /// The newest one, as long as somebody has it.
+    newest: Weak<Copy>,
+    /// The last one that was written.
+    kept: Option<Kept>,
+}
+
+pub(super) struct Kept {
+    meta: SnapshotMeta,
+    file: SnapshotFile,
+    used: Instant,
+}
+
+/// What a copy has to know while entries go on being applied.
+pub(super) struct Copying {
+    number: u64,
+    cursor: Vec<u8>,
+    before: BTreeMap<Vec<u8>, Option<Bytes>>,
+}
+
+impl Copying {
+    /// Notes what a key holds before it changes for the first time.
+    pub(super) fn keep(&mut self, key: &[u8], now: impl FnOnce() -> io::Result<Option<Bytes>>) -> io::Result<()> {
+        if *key >= *self.cursor && !self.before.contains_key(key) {
+            self.before.insert(key.to_vec(), now()?);
+        }
+        Ok(())
+    }
+}
+
+fn index(meta: &SnapshotMeta) -> Option<u64> {
+    meta.last_log_id.as_ref().map(|last| last.index)
+}
+
+impl GroupState {
+    /// Makes the state durable as far as it goes now, so that the log may be purged up to there. Blocks.
+    pub fn mark(&self) -> io::Result<SnapshotMeta> {
+        let meta = {
+            let moving = self.moving.lock();
+            moving.check()?;
+            self.flush_all(&moving, None)?;
+            moving.meta()
+        };
+        self.writer.barrier_blocking()?;
+        failpoints::pass("state-marked");
+        snapshot::remove_outdated_incoming(self.place(), meta.last_log_id.as_ref())?;
+        Ok(meta)
+    }
+
+    /// A snapshot from which the log goes on: one that is there already, or the state as of now. None of an empty state.
+    pub fn snapshot(self: &Arc<Self>) -> io::Result<Option<(SnapshotMeta, SnapshotData)>> {
+        let purged = self.purged()?;
+        // In front of the locks, so that it is dropped behind them: its end takes one of them.
+        let newest = self.copies.lock().newest.upgrade();
+        let mut copies = self.copies.lock();
+        if let Some(kept) = copies.kept.as_mut().filter(|kept| index(&kept.meta) >= purged) {
+            kept.used = Instant::now();
+            return Ok(Some((kept.meta.clone(), SnapshotData::File(kept.file.clone()))));
+        }
+        let mut moving = self.moving.lock();
+        moving.check()?;
+        let at_work = moving.copying.as_ref().map(|copying| copying.number);
+        if let Some(copy) = newest.as_ref().filter(|c| at_work == Some(c.number) && index(&c.meta) >= purged) {
+            return Ok(Some((copy.meta.clone(), SnapshotData::Copy(copy.clone()))));
+        }
+        if moving.last.is_none() {
+            return Ok(None);
+        }
+        // What is applied reaches the store in front of the barrier that the copy begins with.
+        self.flush_all(&moving, None)?;
+        copies.number += 1;
+        let (number, cursor) = (copies.number, keys::state_prefix(self.group()));
+        moving.copying = Some(Copying { number, cursor, before: BTreeMap::new() });
+        let meta = moving.meta();
+        let copy = Arc::new(Copy { state: Arc::downgrade(self), number, meta: meta.clone(), file: Mutex::new(None) });
+        copies.newest = Arc::downgrade(&copy);
+        Ok(Some((meta, SnapshotData::Copy(copy))))
+    }
+
+    /// Up to where the log is purged, as far as the store knows.
+    fn purged(&self) -> io::Result<Option<u64>> {
+        let mark = self.read::<MarkRecord>(&keys::purged(self.group()))?;
+        Ok(mark.and_then(|m| m.at).map(|at| at.index))
+    }
+
+    /// Is there a copy on the disk?
+    pub fn keeps_copy(&self) -> bool {
+        self.copies.lock().kept.is_some()
+    }
+
+    /// Removes the copy that is kept if the log does not go on from it any more, or nobody has used it for long. Blocks.
+    pub fn tidy_copies(&self, purged: Option<u64>) {
+        self.forget_copies(|kept| {
+            if kept.file.is_in_use() {
+                kept.used = Instant::now();
+            }
+            index(&kept.meta) < purged || kept.used.elapsed() > SNAPSHOT_KEPT_UNUSED
+        });
+    }
+
+    pub(super) fn forget_copies(&self, goes: impl FnOnce(&mut Kept) -> bool) {
+        let gone = self.copies.lock().kept.take_if(goes);
+        if let Some(Err(error)) = gone.map(|kept| kept.file.remove()) {
+            tracing::warn!(group = %self.group(), %error, "a snapshot that nobody needs any more stays on the disk");
+        }
+    }
+
+    fn end_copying(&self, number: u64) {
+        self.moving.lock().copying.take_if(|copying| copying.number == number);
+    }
+
+    fn write_copy(&self, number: u64, meta: &SnapshotMeta) -> io::Result<SnapshotFile> {
+        let start = Instant::now();
+        let written = self.writer.barrier_blocking().and_then(|()| self.copy_pieces(number, meta));
+        self.end_copying(number);
+        let file = written?;
+        let group = self.group();
+        metrics::histogram!("tertulia_snapshot_build_seconds", "group" => group.to_string())
+            .record(start.elapsed().as_secs_f64());
+        tracing::debug!(%group, last = ?meta.last_log_id, bytes = file.length(), "snapshot written");
+        let kept = Kept { meta: meta.clone(), file: file.clone(), used: Instant::now() };
+        if let Some(Err(error)) = self.copies.lock().kept.replace(kept).map(|older| older.file.remove()) {
+            tracing::warn!(%group, %error, "an older snapshot stays on the disk");
+        }
+        Ok(file)
+    }
+
+    /// Writes the state as it was when the copy began. Memory: one piece, and what has changed since.
+    fn copy_pieces(&self, number: u64, meta: &SnapshotMeta) -> io::Result<SnapshotFile> {
+        let prefix = keys::state_prefix(self.group());
+        let (end, skip) = (keys::after_prefix(&prefix), keys::applied(self.group()));
+        let mut writer = SnapshotWriter::begin(self.place(), meta)?;
+        loop {
+            let (pairs, done) = self.copy_piece(number, &end)?;
+            writer
+                .pairs(pairs.into_iter().filter(|(k, _)| *k != skip).map(|(k, v)| (k[prefix.len()..].to_vec(), v)))?;
+            if done {
+                return writer.finish();
+            }
+        }
+    }
+
+    /// The next piece as it was when the copy began, and whether it is the last.
+    fn copy_piece(&self, number: u64, end: &[u8]) -> io::Result<(Vec<Pair>, bool)> {
+        let mut moving = self.moving.lock();
+        let copying = moving.copying.as_mut().filter(|copying| copying.number == number);
+        let copying = copying.ok_or_else(|| io::Error::other("the state was replaced while it was copied"))?;
+        let mut piece: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+        let mut bytes = 0;
+        self.store.scan(&copying.cursor, end, &mut |key, value| {
+            bytes += key.len() + value.len();
+            piece.insert(key.to_vec(), value.to_vec());
+            Ok(bytes < SNAPSHOT_RECORD_BYTES)
+        })?;
+        let done = bytes < SNAPSHOT_RECORD_BYTES;
+        let cursor = match piece.last_key_value() {
+            Some((last, _)) if !done => [last, &[0][..]].concat(),
+            _ => end.to_vec(),
+        };
+        let behind = copying.before.split_off(&cursor);
+        for (key, before) in std::mem::replace(&mut copying.before, behind) {
+            match before {
+                Some(value) => piece.insert(key, value.to_vec()),
+                None => piece.remove(&key),
+            };
+        }
+        copying.cursor = cursor;
+        Ok((piece.into_iter().collect(), done))
+    }
+}
