@@ -17,6 +17,7 @@ pub mod machine;
 mod net;
 mod node;
 mod placement;
+mod runtime;
 pub mod store;
 mod types;
 
@@ -26,6 +27,7 @@ pub use control::{
 };
 pub use net::PeerRefusal;
 pub use node::{FollowerLag, GroupStatus, Node, NodeStatus, RejoinError, Rejoined, Role, StartError, rejoin};
+pub use runtime::runtime;
 pub use types::{Applied, GroupId, Proposal, TypeConfig};
 
 /// Generated from `proto/peer.proto`.

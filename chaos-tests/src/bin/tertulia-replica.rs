@@ -20,11 +20,14 @@ struct Arguments {
     config: PathBuf,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
-    match tertulia_chaos_tests::replica::serve(&Arguments::parse().config).await {
+    let config = Arguments::parse().config;
+    let served = raft::runtime()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(tertulia_chaos_tests::replica::serve(&config)));
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("tertulia-replica: {e:#}");

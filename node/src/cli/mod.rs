@@ -77,7 +77,7 @@ pub(crate) enum Outcome {
 /// Parses the arguments and runs the command.
 pub fn main() -> ExitCode {
     let command = Cli::parse().command;
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match raft::runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("tertulia: cannot start: {error}");
