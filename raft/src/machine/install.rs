@@ -7,8 +7,7 @@ use super::{
 use crate::{
     codec::{self, AppliedRecord, InstallRecord},
     failpoints,
-    limits::APPLY_BYTES_MAX,
-    store::{Change, keys},
+    store::{keys, remove_range},
     types::{LogId, SnapshotMeta, StoredMembership},
 };
 use std::io;
@@ -56,9 +55,9 @@ impl GroupState {
         self.store.barrier()?;
         failpoints::pass("install-recorded");
 
-        self.wipe()?;
-        failpoints::pass("install-wiped");
         let prefix = keys::state_prefix(group);
+        remove_range(&*self.store, &prefix, &keys::after_prefix(&prefix))?;
+        failpoints::pass("install-wiped");
         file.for_each_record(|pairs| {
             let changes = pairs.pairs.into_iter().map(|(k, v)| ([&prefix[..], &k].concat(), Some(v)));
             self.store.apply(changes.collect())
@@ -70,22 +69,5 @@ impl GroupState {
         moving.last = head.last.map(LogId::from);
         moving.membership = membership;
         Ok(())
-    }
-
-    fn wipe(&self) -> io::Result<()> {
-        let prefix = keys::state_prefix(self.group());
-        let end = keys::after_prefix(&prefix);
-        loop {
-            let (mut gone, mut bytes): (Vec<Change>, usize) = (Vec::new(), 0);
-            self.store.scan(&prefix, &end, &mut |key, _| {
-                bytes += key.len();
-                gone.push((key.to_vec(), None));
-                Ok(bytes < APPLY_BYTES_MAX)
-            })?;
-            if gone.is_empty() {
-                return Ok(());
-            }
-            self.store.apply(gone)?;
-        }
     }
 }

@@ -3,8 +3,7 @@
 use super::{GroupState, SnapshotPlace, snapshot};
 use crate::{
     codec::{self, TombstoneRecord},
-    limits::APPLY_BYTES_MAX,
-    store::{Change, Store, keys},
+    store::{Store, keys, remove_range},
     types::GroupId,
 };
 use std::io;
@@ -17,28 +16,12 @@ pub(crate) fn wipe_replica(store: &dyn Store, place: &SnapshotPlace, mut tombsto
     // The marks first: a log without its marks is found damaged, but it is not looked at before the wipe is over.
     store.apply([keys::install(group), keys::committed(group), keys::purged(group)].map(|k| (k, None)).to_vec())?;
     for prefix in [keys::state_prefix(group), log] {
-        wipe_range(store, &prefix)?;
+        remove_range(store, &prefix, &keys::after_prefix(&prefix))?;
     }
     snapshot::remove_all(place)?;
     tombstone.wiped = true;
     store.apply(vec![(keys::tombstone(group), Some(codec::encode(&tombstone).into()))])?;
     store.barrier()
-}
-
-fn wipe_range(store: &dyn Store, prefix: &[u8]) -> io::Result<()> {
-    let end = keys::after_prefix(prefix);
-    loop {
-        let (mut gone, mut bytes): (Vec<Change>, usize) = (Vec::new(), 0);
-        store.scan(prefix, &end, &mut |key, _| {
-            bytes += key.len();
-            gone.push((key.to_vec(), None));
-            Ok(bytes < APPLY_BYTES_MAX)
-        })?;
-        if gone.is_empty() {
-            return Ok(());
-        }
-        store.apply(gone)?;
-    }
 }
 
 impl GroupState {
@@ -55,7 +38,7 @@ mod tests {
     use super::*;
     use crate::{
         codec::{LogIdRecord, VoteRecord},
-        store::{MemoryStore, Survivors},
+        store::{Change, MemoryStore, Survivors},
     };
     use std::collections::BTreeMap;
 
