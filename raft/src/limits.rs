@@ -40,14 +40,18 @@ pub const PACKED_TURNS_BYTES: usize = 8 << 10;
 pub const KNOWN_KEYS_MAX: usize = 32 << 10;
 /// Bytes of state in one record of a snapshot file, roughly; one record more than fills it is allowed.
 pub const SNAPSHOT_RECORD_BYTES: usize = 256 << 10;
+/// Longest pause between two pieces of a snapshot that is written or read; otherwise it is twice as long as the piece took.
+pub const SNAPSHOT_PAUSE_MAX: Duration = Duration::from_millis(50);
+/// How long after the last use of a copy the log is kept for whoever got it.
+pub const SNAPSHOT_GRACE: Duration = Duration::from_secs(5);
 /// How long a copy of a state stays on the disk after its last use, for a follower that was cut off.
 pub const SNAPSHOT_KEPT_UNUSED: Duration = Duration::from_secs(600);
 /// Bytes of a snapshot in one gRPC message. Sender and receiver hold one such chunk each, besides what the connection's
 /// window (2 MiB a stream) lets be under way.
 pub const SNAPSHOT_CHUNK_BYTES: usize = 512 << 10;
-/// Bytes of a snapshot that are written or received before they are synced, so that no large sync at the end holds up
-/// the log's barriers.
-pub const SNAPSHOT_SYNC_BYTES: u64 = 8 << 20;
+/// Bytes of a snapshot that are written or received before they are synced, so that no large sync holds up the log's
+/// barriers.
+pub const SNAPSHOT_SYNC_BYTES: u64 = 1 << 20;
 /// Largest gRPC message between peers, in bytes.
 pub const PEER_MESSAGE_BYTES_MAX: usize = 8 << 20;
 /// Largest payload of any record, in bytes: what the decoder allocates at most.

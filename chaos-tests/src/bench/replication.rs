@@ -111,10 +111,20 @@ pub(super) async fn drive<S: Side>(
     load: Duration,
 ) -> Result<(Histogram<u64>, Duration)> {
     let begun = Instant::now();
-    let tasks = side.writers(run, clients)?.into_iter().map(|mut writer| {
+    drive_writers(side.writers(run, clients)?, move || begun.elapsed() < load).await
+}
+
+/// As [`drive`], with clients that are there, while they are told to go on.
+pub(super) async fn drive_writers<W: Writer>(
+    writers: Vec<W>,
+    goes_on: impl Fn() -> bool + Clone + Send + 'static,
+) -> Result<(Histogram<u64>, Duration)> {
+    let begun = Instant::now();
+    let tasks = writers.into_iter().map(|mut writer| {
+        let goes_on = goes_on.clone();
         tokio::spawn(async move {
             let mut latencies = Vec::new();
-            while begun.elapsed() < load {
+            while goes_on() {
                 let start = Instant::now();
                 writer.write(ATTEMPT, PATIENCE).await?;
                 latencies.push(start.elapsed());

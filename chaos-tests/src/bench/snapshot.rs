@@ -12,6 +12,10 @@ use serde::Serialize;
 use serde_json::json;
 use std::{
     path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -22,6 +26,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Writers at once while the sessions are made.
 const FILL_CLIENTS: usize = 512;
 
+/// How long the clients write before the node comes back.
+const SETTLE: Duration = Duration::from_millis(500);
+
+/// How long a node may take for its snapshot.
+const INSTALL_MAX: Duration = Duration::from_secs(120);
+
 /// How the bench runs.
 #[derive(Debug, Clone)]
 pub struct SnapshotOptions {
@@ -31,7 +41,7 @@ pub struct SnapshotOptions {
     pub clients: usize,
     /// Rounds; in each a node is away and comes back.
     pub rounds: usize,
-    /// Length of the load before, and of the one that begins when the node comes back.
+    /// Length of the load before, and of the one while the node is away. Then it goes on until the node has its state.
     pub load: Duration,
     /// `tertulia-replica`.
     pub program: PathBuf,
@@ -57,7 +67,7 @@ struct Round {
 /// Measures.
 pub async fn run(options: &SnapshotOptions) -> Result<Results> {
     // A short log, so that whoever was away needs a snapshot.
-    let raft = json!({ "snapshot_after_entries": 200, "log_entries_kept": 20 });
+    let raft = json!({ "snapshot_after_entries": 50, "log_entries_kept": 20 });
     let mut side = Replicas::start(options.program.clone(), &options.place, 1, raft).await?;
     fill(&side, options.sessions).await?;
     let mut rounds = Vec::new();
@@ -67,11 +77,18 @@ pub async fn run(options: &SnapshotOptions) -> Result<Results> {
         let before = drive(&side, &format!("before-{round}"), options).await?;
         side.stop(away).await?;
         drive(&side, &format!("away-{round}"), options).await?;
+        // The clients are at work when it comes back: who begins on a node that begins waits for it.
+        let writers = side.writers(&format!("during-{round}"), options.clients)?;
+        let busy = Arc::new(AtomicBool::new(true));
+        let goes_on = busy.clone();
+        let during = tokio::spawn(replication::drive_writers(writers, move || goes_on.load(Relaxed)));
+        tokio::time::sleep(SETTLE).await;
         let begun = Instant::now();
         side.restart(away).await?;
-        let (run, deadline) = (format!("during-{round}"), begun + 2 * options.load);
-        let (during, came) = tokio::join!(drive(&side, &run, options), watch(&side, away, begun, deadline));
-        let (during, came) = (during?, came.context("the node that was away got no snapshot")?);
+        let came = watch(&side, away, begun, begun + INSTALL_MAX).await;
+        busy.store(false, Relaxed);
+        let came = came.context("the node that was away got no snapshot, or takes very long")?;
+        let (during, _) = during.await.context("a client has panicked")??;
         let ms = |h: &Histogram<u64>, q: f64| h.value_at_quantile(q) as f64 / 1_000.0;
         let found = Round {
             before_p99_ms: ms(&before, 0.99),

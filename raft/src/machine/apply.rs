@@ -79,12 +79,13 @@ impl GroupState {
         if expected_seq != header.seq || turn.seq != expected_seq + 1 {
             return Ok(CommitOutcome::Fenced { actual_seq: header.seq });
         }
+        let before = (header.seq > 0).then_some(header);
         header.seq = turn.seq;
         if turn.begins_context() || header.context_begins_seq == 0 {
             header.context_begins_seq = turn.seq;
         }
-        self.stage(moving, keys::header(group, &session), &header)?;
-        self.stage(moving, keys::turn(group, &session, turn.seq), &turn)?;
+        self.stage(moving, keys::header(group, &session), &header, before.as_ref());
+        self.stage(moving, keys::turn(group, &session, turn.seq), &turn, None);
         self.known.lock().advance(&session, header, key);
         Ok(CommitOutcome::Committed { seq: turn.seq })
     }
@@ -135,18 +136,18 @@ impl GroupState {
 
     fn apply_control(&self, moving: &mut Moving, command: ControlCommand) -> io::Result<Applied> {
         let key = keys::control(self.group());
-        let mut state = self.read::<ControlState>(&key)?.unwrap_or_default();
+        let before = self.read::<ControlState>(&key)?;
+        let mut state = before.clone().unwrap_or_default();
         let outcome = state.apply(command);
-        self.stage(moving, key, &state)?;
+        self.stage(moving, key, &state, before.as_ref());
         Ok(Applied::Control(outcome))
     }
 
-    /// A change that everybody sees from now on.
-    fn stage<R: Record>(&self, moving: &mut Moving, key: Vec<u8>, record: &R) -> io::Result<()> {
+    /// A change that everybody sees from now on, and what was there before.
+    fn stage<R: Record>(&self, moving: &mut Moving, key: Vec<u8>, record: &R, before: Option<&R>) {
         if let Some(copying) = &mut moving.copying {
-            copying.keep(&key, || self.get(&key))?;
+            copying.keep(&key, || before.map(|before| codec::encode(before).into()));
         }
         self.fresh.lock().stage((key, Some(codec::encode(record).into())));
-        Ok(())
     }
 }

@@ -7,12 +7,14 @@
 
 use super::{
     GroupState,
+    pace::Pace,
     snapshot::{self, SnapshotFile, SnapshotWriter},
+    state::Moving,
 };
 use crate::{
     codec::MarkRecord,
     failpoints,
-    limits::{SNAPSHOT_KEPT_UNUSED, SNAPSHOT_RECORD_BYTES},
+    limits::{SNAPSHOT_GRACE, SNAPSHOT_KEPT_UNUSED, SNAPSHOT_RECORD_BYTES},
     store::keys,
     types::SnapshotMeta,
 };
@@ -106,12 +108,17 @@ pub(super) struct Copying {
 }
 
 impl Copying {
+    /// The copy of that number, if it is the one that is at work.
+    fn of(moving: &mut Moving, number: u64) -> io::Result<&mut Self> {
+        let copying = moving.copying.as_mut().filter(|copying| copying.number == number);
+        copying.ok_or_else(|| io::Error::other("the state was replaced while it was copied"))
+    }
+
     /// Notes what a key holds before it changes for the first time.
-    pub(super) fn keep(&mut self, key: &[u8], now: impl FnOnce() -> io::Result<Option<Bytes>>) -> io::Result<()> {
+    pub(super) fn keep(&mut self, key: &[u8], now: impl FnOnce() -> Option<Bytes>) {
         if *key >= *self.cursor && !self.before.contains_key(key) {
-            self.before.insert(key.to_vec(), now()?);
+            self.before.insert(key.to_vec(), now());
         }
-        Ok(())
     }
 }
 
@@ -175,6 +182,13 @@ impl GroupState {
         self.copies.lock().kept.is_some()
     }
 
+    /// Is a copy on its way to somebody, or was a moment ago? Who gets it needs the log from there on.
+    pub fn serves_copy(&self) -> bool {
+        let copies = self.copies.lock();
+        let on_its_way = |kept: &Kept| kept.file.is_in_use() || kept.used.elapsed() < SNAPSHOT_GRACE;
+        copies.newest.strong_count() > 0 || copies.kept.as_ref().is_some_and(on_its_way)
+    }
+
     /// Removes the copy that is kept if the log does not go on from it any more, or nobody has used it for long. Blocks.
     pub fn tidy_copies(&self, purged: Option<u64>) {
         self.forget_copies(|kept| {
@@ -218,23 +232,25 @@ impl GroupState {
         let (end, skip) = (keys::after_prefix(&prefix), keys::applied(self.group()));
         let mut writer = SnapshotWriter::begin(self.place(), meta)?;
         loop {
+            let pace = Pace::begin();
             let (pairs, done) = self.copy_piece(number, &end)?;
             writer
                 .pairs(pairs.into_iter().filter(|(k, _)| *k != skip).map(|(k, v)| (k[prefix.len()..].to_vec(), v)))?;
             if done {
                 return writer.finish();
             }
+            pace.pause();
         }
     }
 
     /// The next piece as it was when the copy began, and whether it is the last.
+    ///
+    /// It is read without a lock: what has changed since then was kept aside before it changed, and replaces what was read.
     fn copy_piece(&self, number: u64, end: &[u8]) -> io::Result<(Vec<Pair>, bool)> {
-        let mut moving = self.moving.lock();
-        let copying = moving.copying.as_mut().filter(|copying| copying.number == number);
-        let copying = copying.ok_or_else(|| io::Error::other("the state was replaced while it was copied"))?;
+        let from = Copying::of(&mut self.moving.lock(), number)?.cursor.clone();
         let mut piece: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
         let mut bytes = 0;
-        self.store.scan(&copying.cursor, end, &mut |key, value| {
+        self.store.scan(&from, end, &mut |key, value| {
             bytes += key.len() + value.len();
             piece.insert(key.to_vec(), value.to_vec());
             Ok(bytes < SNAPSHOT_RECORD_BYTES)
@@ -244,14 +260,19 @@ impl GroupState {
             Some((last, _)) if !done => [last, &[0][..]].concat(),
             _ => end.to_vec(),
         };
-        let behind = copying.before.split_off(&cursor);
-        for (key, before) in std::mem::replace(&mut copying.before, behind) {
-            match before {
+        let before = {
+            let mut moving = self.moving.lock();
+            let copying = Copying::of(&mut moving, number)?;
+            let behind = copying.before.split_off(&cursor);
+            copying.cursor = cursor;
+            std::mem::replace(&mut copying.before, behind)
+        };
+        for (key, value) in before {
+            match value {
                 Some(value) => piece.insert(key, value.to_vec()),
                 None => piece.remove(&key),
             };
         }
-        copying.cursor = cursor;
         Ok((piece.into_iter().collect(), done))
     }
 }

@@ -4,7 +4,7 @@
 //! as far as its records are whole, so neither a cut nor a crash of the receiver leaves anything to trust. Memory: one
 //! chunk, besides what the connection's window holds (see `limits`).
 
-use super::{GroupState, SnapshotFile, SnapshotPlace, snapshot};
+use super::{GroupState, SnapshotFile, SnapshotPlace, pace::Pace, snapshot};
 use crate::{
     codec::{self, LogIdRecord, SnapshotHeadRecord},
     limits::SNAPSHOT_SYNC_BYTES,
@@ -78,6 +78,7 @@ impl Incoming {
             let found = format!("a chunk of {} bytes at {offset} where {} is next", data.len(), self.at);
             return Err(bad(format!("{found}; checksum {sum:08x}, stated {crc:08x}")));
         }
+        let pace = Pace::begin();
         let newest = self.newest.lock();
         if *newest != self.stream {
             return Err(io::Error::new(io::ErrorKind::Interrupted, "another stream of the snapshot has begun"));
@@ -89,6 +90,8 @@ impl Incoming {
             self.file.sync_data()?;
             self.unsynced = 0;
         }
+        drop(newest);
+        pace.pause();
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use super::{
     GroupState,
+    pace::Pace,
     snapshot::{self, SnapshotFile},
 };
 use crate::{
@@ -59,8 +60,11 @@ impl GroupState {
         remove_range(&*self.store, &prefix, &keys::after_prefix(&prefix))?;
         failpoints::pass("install-wiped");
         file.for_each_record(|pairs| {
+            let pace = Pace::begin();
             let changes = pairs.pairs.into_iter().map(|(k, v)| ([&prefix[..], &k].concat(), Some(v)));
-            self.store.apply(changes.collect())
+            self.store.apply(changes.collect())?;
+            pace.pause();
+            Ok(())
         })?;
         failpoints::pass("install-filled");
         let applied = AppliedRecord { last: head.last, membership: head.membership };

@@ -22,6 +22,7 @@ mod copy;
 mod fresh;
 mod incoming;
 mod install;
+mod pace;
 mod packing;
 mod retire;
 mod sessions;

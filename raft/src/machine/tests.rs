@@ -174,12 +174,13 @@ fn a_copy_is_shared_and_kept_while_the_log_goes_on_from_it() {
     apply(500);
     // Asked for and dropped, as openraft does when it starts: nothing is written, nothing is kept aside.
     drop(state.snapshot().unwrap());
-    assert!(state.moving.lock().copying.is_none() && files() == 0);
+    assert!(state.moving.lock().copying.is_none() && files() == 0 && !state.serves_copy());
     // Two followers share one, whatever is applied meanwhile.
     let first = state.snapshot().unwrap();
     apply(100);
     let second = state.snapshot().unwrap();
     assert_eq!((index(&first), index(&second)), (499, 499));
+    assert!(state.serves_copy(), "the log behind it is needed");
     let (file, same) = (first.unwrap().1.file().unwrap(), second.unwrap().1.file().unwrap());
     assert_eq!((file.name(), files()), (same.name(), 1));
     assert!(state.moving.lock().copying.is_none());

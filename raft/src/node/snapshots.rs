@@ -9,7 +9,8 @@ use std::{collections::BTreeMap, sync::Weak, time::Duration};
 /// How often the logs are measured.
 const EVERY: Duration = Duration::from_millis(250);
 
-/// A log grows by this many times `snapshot_after_bytes` at most before it is purged: it is read when a node starts.
+/// A log grows by this many times `snapshot_after_bytes` at most before it is purged: it is read when a node starts. While
+/// a follower gets a copy of the state, as many times more.
 const LOG_GROWTH_MAX: u64 = 8;
 
 /// How much of something: bytes, and entries.
@@ -17,6 +18,12 @@ const LOG_GROWTH_MAX: u64 = 8;
 struct Amount {
     bytes: u64,
     entries: u64,
+}
+
+impl Amount {
+    fn times(self, factor: u64) -> Self {
+        Self { bytes: self.bytes.saturating_mul(factor), entries: self.entries.saturating_mul(factor) }
+    }
 }
 
 /// Where a log stood when its newest snapshot was first seen, or the next one was asked for.
@@ -81,6 +88,8 @@ async fn look(group: &Group, measured: &mut Measured, options: &RaftOptions) {
         let purged = metrics.purged.map(|p| p.index);
         drop(tokio::task::spawn_blocking(move || state.tidy_copies(purged)).await);
     }
+    // Who is sent a copy needs the entries behind it, or would need the next copy; but a log does not grow without end.
+    let limit = if group.state.serves_copy() { limit.times(LOG_GROWTH_MAX) } else { limit };
     if !measured.is_due(log, limit) || metrics.last_applied <= metrics.snapshot {
         return;
     }
