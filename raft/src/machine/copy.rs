@@ -185,14 +185,13 @@ impl GroupState {
     /// Is a copy on its way to somebody, or was a moment ago? Who gets it needs the log from there on.
     pub fn serves_copy(&self) -> bool {
         let copies = self.copies.lock();
-        let on_its_way = |kept: &Kept| kept.file.is_in_use() || kept.used.elapsed() < SNAPSHOT_GRACE;
-        copies.newest.strong_count() > 0 || copies.kept.as_ref().is_some_and(on_its_way)
+        copies.newest.strong_count() > 0 || copies.kept.as_ref().is_some_and(|k| k.file.is_in_use(SNAPSHOT_GRACE))
     }
 
     /// Removes the copy that is kept if the log does not go on from it any more, or nobody has used it for long. Blocks.
     pub fn tidy_copies(&self, purged: Option<u64>) {
         self.forget_copies(|kept| {
-            if kept.file.is_in_use() {
+            if kept.file.is_in_use(SNAPSHOT_GRACE) {
                 kept.used = Instant::now();
             }
             index(&kept.meta) < purged || kept.used.elapsed() > SNAPSHOT_KEPT_UNUSED

@@ -9,12 +9,14 @@ use crate::{
     limits::{RECORD_BYTES_MAX, SNAPSHOT_RECORD_BYTES, SNAPSHOT_SYNC_BYTES},
     types::{LogId, SnapshotMeta},
 };
+use parking_lot::Mutex;
 use std::{
     fs::{self, File},
     io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 /// Bytes of the foot in its envelope.
@@ -26,6 +28,8 @@ pub struct SnapshotFile {
     file: Arc<File>,
     path: PathBuf,
     length: u64,
+    /// When it was read last by its handles.
+    read: Arc<Mutex<Option<Instant>>>,
 }
 
 fn bad(path: &Path, what: impl std::fmt::Display) -> io::Error {
@@ -37,7 +41,7 @@ impl SnapshotFile {
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
         let length = file.metadata()?.len();
-        Ok(Self { file: Arc::new(file), path: path.to_owned(), length })
+        Ok(Self { file: Arc::new(file), path: path.to_owned(), length, read: Arc::default() })
     }
 
     /// Its length in bytes.
@@ -55,6 +59,7 @@ impl SnapshotFile {
         let length = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(usize::MAX).min(length);
         let mut bytes = vec![0; length];
         self.file.read_exact_at(&mut bytes, offset)?;
+        *self.read.lock() = Some(Instant::now());
         Ok(bytes)
     }
 
@@ -111,9 +116,9 @@ impl SnapshotFile {
         Ok(())
     }
 
-    /// Is it being read by anybody but the holder of this handle?
-    pub(super) fn is_in_use(&self) -> bool {
-        Arc::strong_count(&self.file) > 1
+    /// Has anybody else a handle, or has read it not longer ago than that?
+    pub(super) fn is_in_use(&self, ago: Duration) -> bool {
+        Arc::strong_count(&self.file) > 1 || self.read.lock().is_some_and(|at| at.elapsed() < ago)
     }
 
     /// Takes its name away. Whoever reads it reads on.

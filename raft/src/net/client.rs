@@ -159,6 +159,8 @@ impl Network {
             crc,
         };
         let head = proto::SnapshotPart { part: Some(Part::Head(head)) };
+        // Held until the receiver has installed it: so long the log behind it is needed.
+        let _held = file.clone();
         // Where the receiver says that it is to go on; nothing more when it says nothing.
         let (begin, begins) = tokio::sync::oneshot::channel();
         let begins = futures::stream::once(begins).filter_map(|at| std::future::ready(at.ok()));
