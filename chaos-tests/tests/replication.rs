@@ -53,7 +53,7 @@ async fn a_node_that_was_away_gets_a_snapshot_under_load() {
         place: place.path().to_owned(),
     };
     let results = snapshot::run(&options).await.unwrap();
-    assert_eq!(results.rows.len(), 6, "{:?}", results.rows);
+    assert_eq!(results.rows.len(), 7, "{:?}", results.rows);
     assert!(results.rows.iter().all(|row| row.ours > 0.0), "{:?}", results.rows);
 }
 

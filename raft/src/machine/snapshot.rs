@@ -198,6 +198,16 @@ pub(super) struct SnapshotWriter {
     crc: u32,
     pairs: u64,
     unsynced: u64,
+    whole: bool,
+}
+
+/// What is not finished goes: it may be large, and the disk full.
+impl Drop for SnapshotWriter {
+    fn drop(&mut self) {
+        if !self.whole {
+            drop(fs::remove_file(&self.working));
+        }
+    }
 }
 
 impl SnapshotWriter {
@@ -214,6 +224,7 @@ impl SnapshotWriter {
             crc: 0,
             pairs: 0,
             unsynced: 0,
+            whole: false,
         };
         let head = SnapshotHeadRecord {
             cluster: place.cluster.clone(),
@@ -270,6 +281,7 @@ impl SnapshotWriter {
         self.out.get_ref().sync_all()?;
         failpoints::pass("snapshot-written");
         fs::rename(&self.working, &self.target)?;
+        self.whole = true;
         failpoints::pass("snapshot-renamed");
         File::open(&self.place.folder)?.sync_all()?;
         SnapshotFile::open(&self.target)

@@ -199,6 +199,7 @@ fn a_copy_is_shared_and_kept_while_the_log_goes_on_from_it() {
     let newer = state.snapshot().unwrap();
     assert_eq!((index(&outdated), index(&newer)), (699, 709));
     assert!(outdated.unwrap().1.file().is_err());
+    assert_eq!(files(), 0, "nothing is left of it");
     let newer = newer.unwrap().1.file().unwrap();
     // A restart needs none; what is left over goes.
     let again = open(folder.path(), "state", &store);

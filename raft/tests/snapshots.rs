@@ -1,4 +1,4 @@
-//! A snapshot on its way to a follower is cut off, and goes on where it was.
+//! A snapshot on its way to a follower is cut off, and goes on where it was; for a dead one none is made.
 
 // Helpers of tests may unwrap as tests do.
 #![allow(clippy::unwrap_used)]
@@ -13,6 +13,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering::SeqCst},
     },
+    time::Duration,
 };
 use support::{Cluster, block, free_ports, session, turn, wait};
 
@@ -106,4 +107,35 @@ fn a_snapshot_that_is_cut_off_is_not_sent_twice() {
         sent_again < needed + (3 << 20) && needed + (3 << 20) < snapshot,
         "{sent_again} bytes behind the cut, {needed} were needed"
     );
+}
+
+#[test]
+fn nothing_is_copied_for_a_node_that_is_silent() {
+    let mut cluster = Cluster::with(1, |c| {
+        c.raft.snapshot_after_entries = 50;
+        c.raft.log_entries_kept = 5;
+    });
+    let s = session("long");
+    wait("the third holds the shard", || !cluster.node(2).status().shards[0].voters.is_empty());
+    cluster.kill(2);
+    // For a moment it counts as alive.
+    std::thread::sleep(Duration::from_millis(1_500));
+    for seq in 1..=200 {
+        cluster.commit(&turn(&s, seq, &format!("k{seq}"), "hello"));
+    }
+    let leader = cluster.index_of(&cluster.leader_of(&s));
+    let purged = || cluster.node(leader).status().shards[0].purged;
+    wait("the log is purged", || purged() > Some(60));
+    let copies = || std::fs::read_dir(cluster.configs[leader].data_dir.join("snapshots")).unwrap().count();
+    for _ in 0..100 {
+        assert_eq!(copies(), 0);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    cluster.start(2);
+    let node = cluster.node(2).clone();
+    wait("it has caught up", || block(node.turns(s.clone(), 0, 500, Consistency::Local)).unwrap().len() == 200);
+    assert!(node.status().shards[0].purged > Some(60), "it came by snapshot");
+    wait("its copy has done its work", || {
+        std::fs::read_dir(cluster.configs[2].data_dir.join("snapshots")).unwrap().count() == 0
+    });
 }
