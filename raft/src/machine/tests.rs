@@ -161,7 +161,6 @@ fn a_copy_is_shared_and_kept_while_the_log_goes_on_from_it() {
         let at = codec::LogIdRecord { term: 1, node: 1, index };
         let mark = codec::encode(&codec::MarkRecord { at: Some(at) });
         store.apply(vec![(keys::purged(GroupId(0)), Some(mark.into()))]).unwrap();
-        state.tidy_copies(Some(index));
     };
     let mut next = 0;
     let mut apply = |count| {
@@ -188,7 +187,10 @@ fn a_copy_is_shared_and_kept_while_the_log_goes_on_from_it() {
     apply(100);
     purge(499);
     assert_eq!(index(&state.snapshot().unwrap()), 499);
+    state.tidy_copies(Some(499));
     purge(500);
+    assert_eq!((index(&state.snapshot().unwrap()), files()), (699, 1), "it is there, and of no use");
+    state.tidy_copies(Some(500));
     assert_eq!(files(), 0);
     assert!(file.foot().is_ok(), "whoever reads it reads on");
     assert_eq!(index(&state.snapshot().unwrap()), 699);
