@@ -95,7 +95,7 @@ fn a_snapshot_that_is_cut_off_is_not_sent_twice() {
     cluster.start(2);
     let node = cluster.node(2).clone();
     wait("it has caught up", || {
-        block(node.turns(s.clone(), 0, 500, Consistency::Local)).unwrap().len() as u64 == TURNS
+        block(node.turns(s.clone(), 0, 500, Consistency::Local)).is_ok_and(|turns| turns.len() as u64 == TURNS)
     });
 
     let (at_cut, all) = (proxy.at_cut.load(SeqCst), proxy.bytes.load(SeqCst));
@@ -133,7 +133,9 @@ fn nothing_is_copied_for_a_node_that_is_silent() {
     }
     cluster.start(2);
     let node = cluster.node(2).clone();
-    wait("it has caught up", || block(node.turns(s.clone(), 0, 500, Consistency::Local)).unwrap().len() == 200);
+    wait("it has caught up", || {
+        block(node.turns(s.clone(), 0, 500, Consistency::Local)).is_ok_and(|turns| turns.len() == 200)
+    });
     assert!(node.status().shards[0].purged > Some(60), "it came by snapshot");
     wait("its copy has done its work", || {
         std::fs::read_dir(cluster.configs[2].data_dir.join("snapshots")).unwrap().count() == 0

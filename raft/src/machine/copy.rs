@@ -111,7 +111,7 @@ impl Copying {
     /// The copy of that number, if it is the one that is at work.
     fn of(moving: &mut Moving, number: u64) -> io::Result<&mut Self> {
         let copying = moving.copying.as_mut().filter(|copying| copying.number == number);
-        copying.ok_or_else(|| io::Error::other("the state was replaced while it was copied"))
+        copying.ok_or_else(|| io::Error::other("the copy was given up: the state was replaced, or the disk is full"))
     }
 
     /// Notes what a key holds before it changes for the first time.
@@ -188,13 +188,19 @@ impl GroupState {
         copies.newest.strong_count() > 0 || copies.kept.as_ref().is_some_and(|k| k.file.is_in_use(SNAPSHOT_GRACE))
     }
 
-    /// Removes the copy that is kept if the log does not go on from it any more, or nobody has used it for long. Blocks.
-    pub fn tidy_copies(&self, purged: Option<u64>) {
+    /// Removes the copy that is kept if the log does not go on from it any more, or nobody has used it for long. Where the
+    /// disk is nearly full, one that nobody reads goes at once, and one that is being written is given up. Blocks.
+    pub fn tidy_copies(&self, purged: Option<u64>, disk_is_full: bool) {
+        if disk_is_full {
+            self.moving.lock().copying = None;
+        }
         self.forget_copies(|kept| {
-            if kept.file.is_in_use(SNAPSHOT_GRACE) {
+            let in_use = kept.file.is_in_use(SNAPSHOT_GRACE);
+            if in_use {
                 kept.used = Instant::now();
             }
-            index(&kept.meta) < purged || kept.used.elapsed() > SNAPSHOT_KEPT_UNUSED
+            let unused = kept.used.elapsed() > SNAPSHOT_KEPT_UNUSED || disk_is_full && !in_use;
+            unused || index(&kept.meta) < purged
         });
     }
 

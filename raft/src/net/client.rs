@@ -10,7 +10,7 @@ use crate::{
     codec::{self, LogIdRecord, SnapshotHeadRecord},
     limits::SNAPSHOT_CHUNK_BYTES,
     machine::SnapshotData,
-    node::Pulses,
+    node::{Pulses, disk::DiskGuard},
     proto::{self, peer_client::PeerClient, snapshot_part::Part},
     types::{GroupId, TypeConfig, Vote},
 };
@@ -33,6 +33,7 @@ pub(crate) struct NetworkFactory {
     pub(crate) peers: Peers,
     pub(crate) lanes: Lanes,
     pub(crate) pulses: Arc<Pulses>,
+    pub(crate) disk: Arc<DiskGuard>,
     pub(crate) group: GroupId,
     /// How long a peer may leave an append unanswered before its stream is given up.
     pub(crate) stall: Duration,
@@ -46,6 +47,7 @@ pub(crate) struct Network {
     stall: Duration,
     lanes: Lanes,
     pulses: Arc<Pulses>,
+    disk: Arc<DiskGuard>,
     group: GroupId,
     /// Each heartbeat is a stream of one request.
     heartbeats: bool,
@@ -60,6 +62,7 @@ impl NetworkFactory {
             stall: self.stall,
             lanes: self.lanes.clone(),
             pulses: self.pulses.clone(),
+            disk: self.disk.clone(),
             group: self.group,
             heartbeats,
         }
@@ -138,6 +141,10 @@ impl Network {
             // The state is not copied for nobody.
             return Err(RPCError::Unreachable(Unreachable::from_string(format!("node {} is silent", self.target))));
         }
+        if let Some(full) = self.disk.refusal() {
+            tracing::warn!(group = %self.group, peer = self.target, full, "no room for a snapshot that a follower needs");
+            return Err(RPCError::Unreachable(Unreachable::from_string(full)));
+        }
         let data = snapshot.snapshot;
         let written = tokio::task::spawn_blocking(move || {
             let file = data.file()?;
@@ -145,7 +152,8 @@ impl Network {
             std::io::Result::Ok((file, crc))
         });
         let written = written.await.map_err(std::io::Error::other).and_then(|w| w);
-        let (file, crc) = written.map_err(|e| self.failed(&Status::data_loss(e.to_string())))?;
+        // Not at once again: a disk that is full stays so for a while.
+        let (file, crc) = written.map_err(|e| RPCError::Unreachable(Unreachable::from_string(e.to_string())))?;
         let meta = SnapshotHeadRecord {
             cluster: String::new(),
             group: 0,

@@ -55,7 +55,7 @@ impl DiskGuard {
     }
 
     /// Says what is wrong, if a write must be refused.
-    pub(super) fn refusal(&self) -> Option<String> {
+    pub(crate) fn refusal(&self) -> Option<String> {
         let (free, min) = (self.free_bytes(), self.free_bytes_min.load(Relaxed));
         (free < min).then(|| format!("{free} bytes are free, raft.free_disk_bytes_min is {min}"))
     }

@@ -2,6 +2,7 @@
 
 use super::{
     Pulses, StartError,
+    disk::DiskGuard,
     group::Group,
     sleep::{Hours, Sleep},
 };
@@ -36,6 +37,7 @@ pub(super) struct Shared {
     pub(super) view: watch::Receiver<Arc<ControlState>>,
     pub(super) pulses: Arc<Pulses>,
     pub(super) hours: Hours,
+    pub(super) disk: Arc<DiskGuard>,
 }
 
 /// A replica whose records were read and checked.
@@ -96,6 +98,7 @@ pub(super) async fn start(
         peers: shared.peers.clone(),
         lanes: shared.lanes.clone(),
         pulses: shared.pulses.clone(),
+        disk: shared.disk.clone(),
         group: id,
         stall: shared.stall,
     };

@@ -71,22 +71,23 @@ pub(super) async fn run(node: Weak<Node>) {
         every.tick().await;
         let Some(node) = node.upgrade() else { return };
         for group in node.all_groups() {
-            look(&group, measured.entry(group.id).or_default(), &node.config.raft).await;
+            look(&node, &group, measured.entry(group.id).or_default()).await;
         }
     }
 }
 
-async fn look(group: &Group, measured: &mut Measured, options: &RaftOptions) {
+async fn look(node: &Node, group: &Group, measured: &mut Measured) {
     let metrics = group.metrics();
     let entries = metrics.last_applied.as_ref().map_or(0, |applied| applied.index + 1);
     let log = Amount { bytes: group.log.appended_bytes(), entries };
     measured.see(metrics.snapshot.as_ref().map(|s| s.index), log);
     // Turns are kept: a state is about as large as all entries that ever were.
-    let limit = growth(options, measured.at.entries.saturating_mul(group.log.entry_bytes()));
-    if group.state.keeps_copy() {
+    let limit = growth(&node.config.raft, measured.at.entries.saturating_mul(group.log.entry_bytes()));
+    let full = node.disk.refusal().is_some();
+    if full || group.state.keeps_copy() {
         let state = group.state.clone();
         let purged = metrics.purged.map(|p| p.index);
-        drop(tokio::task::spawn_blocking(move || state.tidy_copies(purged)).await);
+        drop(tokio::task::spawn_blocking(move || state.tidy_copies(purged, full)).await);
     }
     // Who is sent a copy needs the entries behind it, or would need the next copy; but a log does not grow without end.
     let limit = if group.state.serves_copy() { limit.times(LOG_GROWTH_MAX) } else { limit };

@@ -83,6 +83,7 @@ pub(super) async fn start(config: &NodeConfig, extra: Routes) -> Result<Arc<Node
         view: view.subscribe(),
         pulses: Arc::new(Pulses::new(longest.max(PEER_SILENCE_MIN))),
         hours: Hours::new(&config.raft),
+        disk: Arc::new(DiskGuard::new(config.raft.free_disk_bytes_min)),
     };
     let mut groups: BTreeMap<GroupId, Arc<Group>> = BTreeMap::new();
     for opened in opened {
@@ -105,6 +106,7 @@ pub(super) async fn start(config: &NodeConfig, extra: Routes) -> Result<Arc<Node
         registered: Arc::new(RwLock::new(registered)),
         view,
         pulses: shared.pulses.clone(),
+        disk: shared.disk.clone(),
         shared,
         beat: Beat::new(config.me()),
         leads_changed: Arc::new(Notify::new()),
@@ -114,7 +116,6 @@ pub(super) async fn start(config: &NodeConfig, extra: Routes) -> Result<Arc<Node
         store,
         writer,
         writer_thread: Mutex::new(Some(writer_thread)),
-        disk: Arc::new(DiskGuard::new(config.raft.free_disk_bytes_min)),
         proposals: Arc::new(Semaphore::new(config.raft.proposals_in_flight_max)),
         stopping: watch::Sender::new(false),
         leaving: AtomicBool::new(false),
