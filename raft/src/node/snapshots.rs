@@ -31,14 +31,16 @@ impl Amount {
 struct Measured {
     snapshot: Option<u64>,
     at: Amount,
+    /// Bytes of the log when a snapshot was asked for that was not seen yet.
+    asked_bytes: Option<u64>,
 }
 
 impl Measured {
-    /// A snapshot that was not seen before: the log counts from here on.
+    /// A snapshot that was not seen before: the log counts from there on, or from here where nobody asked for it.
     fn see(&mut self, snapshot: Option<u64>, log: Amount) {
         if self.snapshot != snapshot {
-            let entries = snapshot.map_or(0, |index| index + 1);
-            *self = Self { snapshot, at: Amount { bytes: log.bytes, entries } };
+            let (bytes, entries) = (self.asked_bytes.unwrap_or(log.bytes), snapshot.map_or(0, |index| index + 1));
+            *self = Self { snapshot, at: Amount { bytes, entries }, asked_bytes: None };
         }
     }
 
@@ -51,6 +53,7 @@ impl Measured {
     /// A snapshot was asked for: the next one when it has grown by as much again.
     fn asked(&mut self, log: Amount) {
         self.at = log;
+        self.asked_bytes = Some(log.bytes);
     }
 }
 
@@ -127,9 +130,12 @@ mod tests {
         assert!(!measured.is_due(log(150, 20), limit), "it is on its way");
         measured.see(Some(11), log(180, 22));
         assert!(!measured.is_due(log(180, 22), limit), "it is there");
-        measured.see(Some(11), log(280, 22));
-        assert!(!measured.is_due(log(280, 22), limit));
-        assert!(measured.is_due(log(281, 22), limit));
-        assert!(measured.is_due(log(280, 23), limit), "entries count from the snapshot on");
+        measured.see(Some(11), log(201, 22));
+        assert!(!measured.is_due(log(201, 22), limit));
+        assert!(measured.is_due(log(202, 22), limit), "bytes count from where it was asked for");
+        assert!(measured.is_due(log(201, 23), limit), "entries count from the snapshot on");
+        // Somebody else asked for this one.
+        measured.see(Some(30), log(300, 40));
+        assert!(!measured.is_due(log(400, 41), limit) && measured.is_due(log(401, 41), limit));
     }
 }
