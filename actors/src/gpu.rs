@@ -67,8 +67,25 @@ enum GpuMessage {
 impl GpuHandle {
     /// Starts the actor and the device thread.
     pub async fn start(scorer: Arc<dyn Scorer>, options: &InferenceOptions) -> Result<Self, ractor::SpawnErr> {
+        Self::start_on(DeviceTime::Real, scorer, options).await
+    }
+
+    /// Starts the actor without a thread: a batch takes `batch` of the runtime's clock, as in a simulation.
+    pub async fn start_simulated(
+        scorer: Arc<dyn Scorer>,
+        options: &InferenceOptions,
+        batch: Duration,
+    ) -> Result<Self, ractor::SpawnErr> {
+        Self::start_on(DeviceTime::Simulated(batch), scorer, options).await
+    }
+
+    async fn start_on(
+        time: DeviceTime,
+        scorer: Arc<dyn Scorer>,
+        options: &InferenceOptions,
+    ) -> Result<Self, ractor::SpawnErr> {
         let batch_tokens_max = options.batch_tokens_max.min(scorer.batch_tokens_max());
-        let (actor, _join) = Actor::spawn(None, GpuActor, (scorer.clone(), batch_tokens_max)).await?;
+        let (actor, _join) = Actor::spawn(None, GpuActor, (time, scorer.clone(), batch_tokens_max)).await?;
         Ok(Self {
             actor,
             scorer,
@@ -114,9 +131,18 @@ impl GpuHandle {
 /// The actor in front of the device thread.
 struct GpuActor;
 
+/// Where batches run.
+#[derive(Clone, Copy)]
+enum DeviceTime {
+    /// On a thread of their own, for as long as they take.
+    Real,
+    /// In a task, for so long by the runtime's clock.
+    Simulated(Duration),
+}
+
 struct GpuState {
     queue: VecDeque<Waiting>,
-    device: mpsc::SyncSender<Vec<Waiting>>,
+    device: Device,
     device_busy: bool,
     batch_tokens_max: usize,
 }
@@ -124,23 +150,17 @@ struct GpuState {
 impl Actor for GpuActor {
     type Msg = GpuMessage;
     type State = GpuState;
-    type Arguments = (Arc<dyn Scorer>, usize);
+    type Arguments = (DeviceTime, Arc<dyn Scorer>, usize);
 
     async fn pre_start(
         &self,
         myself: ActorRef<GpuMessage>,
-        (scorer, batch_tokens_max): Self::Arguments,
+        (time, scorer, batch_tokens_max): Self::Arguments,
     ) -> Result<GpuState, ActorProcessingErr> {
-        // One batch at most lies in the channel: the actor sends only when the device is free.
-        let (device, batches) = mpsc::sync_channel(1);
-        std::thread::Builder::new().name("tertulia-device".into()).spawn(move || {
-            while let Ok(batch) = batches.recv() {
-                run_batch(&*scorer, batch);
-                if myself.send_message(GpuMessage::DeviceFree).is_err() {
-                    return;
-                }
-            }
-        })?;
+        let device = match time {
+            DeviceTime::Real => Device::thread(scorer, myself)?,
+            DeviceTime::Simulated(batch) => Device::Task { scorer, batch, actor: myself },
+        };
         Ok(GpuState { queue: VecDeque::new(), device, device_busy: false, batch_tokens_max })
     }
 
@@ -160,6 +180,43 @@ impl Actor for GpuActor {
     }
 }
 
+/// What runs one batch at a time, and says when it is free.
+enum Device {
+    Thread(mpsc::SyncSender<Vec<Waiting>>),
+    Task { scorer: Arc<dyn Scorer>, batch: Duration, actor: ActorRef<GpuMessage> },
+}
+
+impl Device {
+    fn thread(scorer: Arc<dyn Scorer>, actor: ActorRef<GpuMessage>) -> std::io::Result<Self> {
+        // One batch at most lies in the channel: the actor sends only when the device is free.
+        let (device, batches) = mpsc::sync_channel(1);
+        std::thread::Builder::new().name("tertulia-device".into()).spawn(move || {
+            while let Ok(batch) = batches.recv() {
+                run_batch(&*scorer, batch);
+                if actor.send_message(GpuMessage::DeviceFree).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self::Thread(device))
+    }
+
+    fn run(&self, waiting: Vec<Waiting>) -> Result<(), ActorProcessingErr> {
+        match self {
+            Self::Thread(device) => device.send(waiting).map_err(|_| "the device thread is gone".into()),
+            Self::Task { scorer, batch, actor } => {
+                let (scorer, batch, actor) = (scorer.clone(), *batch, actor.clone());
+                tokio::spawn(async move {
+                    tokio::time::sleep(batch).await;
+                    run_batch(&*scorer, waiting);
+                    drop(actor.send_message(GpuMessage::DeviceFree));
+                });
+                Ok(())
+            }
+        }
+    }
+}
+
 impl GpuState {
     fn dispatch(&mut self) -> Result<(), ActorProcessingErr> {
         if self.device_busy {
@@ -170,7 +227,7 @@ impl GpuState {
             return Ok(());
         }
         self.device_busy = true;
-        self.device.send(batch).map_err(|_| "the device thread is gone".into())
+        self.device.run(batch)
     }
 
     /// The oldest requests that fit, without those that nobody waits for any more.

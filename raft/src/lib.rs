@@ -7,6 +7,7 @@
 #![recursion_limit = "256"]
 
 pub mod admin;
+mod blocking;
 pub mod certs;
 pub mod codec;
 mod control;
@@ -18,6 +19,7 @@ mod net;
 mod node;
 mod placement;
 mod runtime;
+pub mod simulation;
 pub mod store;
 mod types;
 
@@ -26,7 +28,9 @@ pub use control::{
     Placement, Refused,
 };
 pub use net::PeerRefusal;
-pub use node::{FollowerLag, GroupStatus, Node, NodeStatus, RejoinError, Rejoined, Role, StartError, rejoin};
+pub use node::{
+    FollowerLag, GroupStatus, Node, NodeStatus, RejoinError, Rejoined, Role, StartError, rejoin, rejoin_simulated,
+};
 pub use runtime::runtime;
 pub use types::{Applied, GroupId, Proposal, TypeConfig};
 

@@ -63,7 +63,7 @@ async fn run(store: &Arc<MemoryStore>, folder: &Path, seed: u64, references: &Re
     }
     writer.close();
     drop(machines);
-    tokio::task::spawn_blocking(move || thread.join().unwrap()).await.unwrap();
+    tokio::task::spawn_blocking(move || thread.wait()).await.unwrap();
     run
 }
 

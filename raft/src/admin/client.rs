@@ -2,12 +2,14 @@
 
 use super::{AdminError, Answer, Ask, ClusterStatus, from_wire};
 use crate::{
-    net::{Certificates, Peers},
+    net::{Certificates, Dial, Peers},
     proto::{self, admin_client::AdminClient},
+    simulation::{Dialer, Wire},
     types::GroupId,
 };
 use cluster_config::NodeConfig;
-use std::time::{Duration, Instant};
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 /// How long one node may take.
 const NODE_PATIENCE: Duration = Duration::from_secs(12);
@@ -28,8 +30,17 @@ impl Client {
     pub fn new(config: &NodeConfig) -> Result<Self, AdminError> {
         // Not as a node: only the cluster's name and the certificate count.
         let certificates = Certificates::of(config).map_err(|e| AdminError::Config(e.to_string()))?;
-        let certificates = certificates.map(|(certificates, _)| certificates);
-        let peers = Peers::new(config, 0, certificates).map_err(|e| AdminError::Config(e.to_string()))?;
+        let dial = certificates.map_or(Dial::Plain, |(certificates, _)| Dial::Tls(certificates));
+        Self::over(config, dial)
+    }
+
+    /// As [`new`](Self::new), in a simulation: over its wires.
+    pub fn simulated(config: &NodeConfig, wire: Arc<dyn Wire>) -> Result<Self, AdminError> {
+        Self::over(config, Dial::Simulated(Dialer(wire)))
+    }
+
+    fn over(config: &NodeConfig, dial: Dial) -> Result<Self, AdminError> {
+        let peers = Peers::new(config, 0, dial).map_err(|e| AdminError::Config(e.to_string()))?;
         let mut addresses: Vec<String> = config.members.iter().map(|m| m.peer.clone()).collect();
         addresses.extend(config.join.iter().cloned());
         let mut own = config.peer.listen;

@@ -98,7 +98,7 @@ async fn fill_as(folder: &Path, entries: u64, turns_share_records: bool) {
     }
     machine.flush().await.unwrap();
     writer.close();
-    tokio::task::spawn_blocking(move || thread.join().unwrap()).await.unwrap();
+    tokio::task::spawn_blocking(move || thread.wait()).await.unwrap();
     store.close();
 }
 

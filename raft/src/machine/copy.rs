@@ -24,8 +24,8 @@ use std::{
     collections::BTreeMap,
     io,
     sync::{Arc, Weak},
-    time::Instant,
 };
+use tokio::time::Instant;
 
 type Pair = (Vec<u8>, Vec<u8>);
 

@@ -74,7 +74,7 @@ impl StateMachine {
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+    crate::blocking::blocking(work).await.flatten()
 }
 
 fn size(entry: &Entry) -> usize {

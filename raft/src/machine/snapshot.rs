@@ -16,8 +16,9 @@ use std::{
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
+use tokio::time::Instant;
 
 /// Bytes of the foot in its envelope.
 const FOOT_BYTES: u64 = ENVELOPE_BYTES as u64 + 12;

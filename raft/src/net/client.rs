@@ -7,6 +7,7 @@ use super::{
     lane::Lanes,
 };
 use crate::{
+    blocking::blocking,
     codec::{self, LogIdRecord, SnapshotHeadRecord},
     limits::SNAPSHOT_CHUNK_BYTES,
     machine::SnapshotData,
@@ -146,12 +147,12 @@ impl Network {
             return Err(RPCError::Unreachable(Unreachable::from_string(full)));
         }
         let data = snapshot.snapshot;
-        let written = tokio::task::spawn_blocking(move || {
+        let written = blocking(move || {
             let file = data.file()?;
             let crc = file.foot()?.crc;
             std::io::Result::Ok((file, crc))
         });
-        let written = written.await.map_err(std::io::Error::other).and_then(|w| w);
+        let written = written.await.flatten();
         // Not at once again: a disk that is full stays so for a while.
         let (file, crc) = written.map_err(|e| RPCError::Unreachable(Unreachable::from_string(e.to_string())))?;
         let meta = SnapshotHeadRecord {
@@ -175,9 +176,9 @@ impl Network {
         let chunks = move |at: u64| {
             futures::stream::unfold((file.clone(), at), |(file, offset)| async move {
                 let reader = file.clone();
-                let read = tokio::task::spawn_blocking(move || reader.read_at(offset, SNAPSHOT_CHUNK_BYTES)).await;
+                let read = blocking(move || reader.read_at(offset, SNAPSHOT_CHUNK_BYTES)).await;
                 // A file that cannot be read ends the stream early: the receiver finds it too short.
-                let data = read.ok()?.ok().filter(|d| !d.is_empty())?;
+                let data = read.flatten().ok().filter(|d| !d.is_empty())?;
                 let (crc, next) = (crc32c::crc32c(&data), offset + data.len() as u64);
                 metrics::counter!("tertulia_snapshot_sent_bytes_total").increment(data.len() as u64);
                 let chunk = proto::SnapshotChunk { offset, data: data.into(), crc };

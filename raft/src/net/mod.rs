@@ -18,7 +18,7 @@ pub(crate) use client::NetworkFactory;
 pub(crate) use convert::{from_log_id, log_id};
 pub(crate) use gate::Gate;
 pub(crate) use lane::Lanes;
-pub(crate) use peers::{Peers, PeersError, Standing, reason_chain};
+pub(crate) use peers::{Dial, Peers, PeersError, Standing, reason_chain};
 pub(crate) use secure::accepted;
 pub(crate) use server::{Groups, PeerService, Registered, check_cluster, refuse};
 pub(crate) use tls::{Certificates, Seen, TlsError};

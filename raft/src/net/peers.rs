@@ -5,6 +5,7 @@ use crate::{
     NodeRecord, NodeState,
     limits::{LANES_MAX, PEER_MESSAGE_BYTES_MAX, PEER_PING_MIN},
     proto::{self, peer_client::PeerClient},
+    simulation::Dialer,
     types::GroupId,
 };
 use cluster_config::NodeConfig;
@@ -25,13 +26,21 @@ pub(crate) struct Peers(Arc<Inner>);
 
 struct Inner {
     config: NodeConfig,
-    certificates: Option<Certificates>,
+    dial: Dial,
     /// This node's id, which is not the configured one after it has rejoined.
     node: u64,
     known: RwLock<BTreeMap<u64, Known>>,
     changes: watch::Sender<u64>,
     /// Lanes to each peer: one for every two worker threads.
     lanes: usize,
+}
+
+/// How connections are made.
+pub(crate) enum Dial {
+    Plain,
+    /// With the certificates of the moment.
+    Tls(Certificates),
+    Simulated(Dialer),
 }
 
 enum Known {
@@ -67,11 +76,11 @@ pub(crate) enum PeersError {
 
 impl Peers {
     /// Channels to the configured members.
-    pub(crate) fn new(config: &NodeConfig, node: u64, certificates: Option<Certificates>) -> Result<Self, PeersError> {
+    pub(crate) fn new(config: &NodeConfig, node: u64, dial: Dial) -> Result<Self, PeersError> {
         let workers = tokio::runtime::Handle::try_current().map_or(1, |h| h.metrics().num_workers());
         let inner = Inner {
             config: config.clone(),
-            certificates,
+            dial,
             node,
             known: RwLock::default(),
             changes: watch::Sender::new(0),
@@ -121,7 +130,7 @@ impl Peers {
         })
     }
 
-    /// A channel that connects when it is used, with the certificates of that moment.
+    /// A channel that connects when it is used.
     fn connect(&self, address: &str) -> Result<Channel, PeersError> {
         let config = &self.0.config;
         let wrong = |reason: String| PeersError::Address { address: address.to_owned(), reason };
@@ -135,9 +144,10 @@ impl Peers {
             .keep_alive_while_idle(true)
             .initial_stream_window_size(2 << 20)
             .initial_connection_window_size(16 << 20);
-        Ok(match &self.0.certificates {
-            Some(certificates) => endpoint.connect_with_connector_lazy(Connector(certificates.clone())),
-            None => endpoint.connect_lazy(),
+        Ok(match &self.0.dial {
+            Dial::Plain => endpoint.connect_lazy(),
+            Dial::Tls(certificates) => endpoint.connect_with_connector_lazy(Connector(certificates.clone())),
+            Dial::Simulated(dialer) => endpoint.connect_with_connector_lazy(dialer.clone()),
         })
     }
 

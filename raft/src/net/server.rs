@@ -293,7 +293,7 @@ async fn take_snapshot(
 
 /// File work of a snapshot, where waiting is allowed.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T, Status> {
-    tokio::task::spawn_blocking(work).await.map_err(fatal)?.map_err(|e| match e.kind() {
+    crate::blocking::blocking(work).await.flatten().map_err(|e| match e.kind() {
         io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Status::data_loss(e.to_string()),
         io::ErrorKind::Interrupted => Status::aborted(e.to_string()),
         _ => Status::resource_exhausted(format!("the snapshot cannot be written: {e}")),

@@ -2,11 +2,8 @@
 
 use super::Node;
 use crate::types::GroupId;
-use std::{
-    collections::BTreeMap,
-    sync::Weak,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Weak, time::Duration};
+use tokio::time::Instant;
 
 /// How often it is looked at; at most one group moves each time.
 const EVERY: Duration = Duration::from_millis(500);

@@ -7,8 +7,9 @@ use openraft::BasicNode;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Weak},
-    time::{Duration, Instant},
+    time::Duration,
 };
+use tokio::time::Instant;
 
 /// How often it is looked whether enough voters are there.
 const LOOK: Duration = Duration::from_millis(10);

@@ -4,24 +4,34 @@ use crate::net::PeerRefusal;
 use std::{
     io,
     path::Path,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 /// Free space of the data folder as last seen, and the least that writes need.
 pub(crate) struct DiskGuard {
     free_bytes: AtomicU64,
     free_bytes_min: AtomicU64,
+    /// What a simulation says instead of the disk.
+    simulated: Option<Arc<AtomicU64>>,
 }
 
 impl DiskGuard {
-    pub(crate) fn new(free_bytes_min: u64) -> Self {
-        Self { free_bytes: AtomicU64::new(u64::MAX), free_bytes_min: AtomicU64::new(free_bytes_min) }
+    pub(crate) fn new(free_bytes_min: u64, simulated: Option<Arc<AtomicU64>>) -> Self {
+        Self { free_bytes: AtomicU64::new(u64::MAX), free_bytes_min: AtomicU64::new(free_bytes_min), simulated }
     }
 
     /// Looks at the disk.
     pub(super) fn look(&self, folder: &Path) -> io::Result<()> {
-        let disk = rustix::fs::statvfs(folder)?;
-        self.saw(disk.f_bavail.saturating_mul(disk.f_frsize));
+        self.saw(match &self.simulated {
+            Some(free_bytes) => free_bytes.load(Relaxed),
+            None => {
+                let disk = rustix::fs::statvfs(folder)?;
+                disk.f_bavail.saturating_mul(disk.f_frsize)
+            }
+        });
         Ok(())
     }
 
@@ -67,7 +77,7 @@ mod tests {
 
     #[test]
     fn writes_are_refused_below_the_minimum_and_taken_again_above() {
-        let guard = DiskGuard::new(1000);
+        let guard = DiskGuard::new(1000, None);
         assert_eq!(guard.refusal(), None, "nothing was seen yet");
         guard.saw(999);
         assert_eq!(guard.refusal().as_deref(), Some("999 bytes are free, raft.free_disk_bytes_min is 1000"));

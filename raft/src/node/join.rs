@@ -8,7 +8,8 @@ use crate::{
     types::GroupId,
 };
 use cluster_config::NodeConfig;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long one seed is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);

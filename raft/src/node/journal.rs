@@ -17,18 +17,15 @@ use openraft::{
     ReadPolicy,
     errors::{ClientWriteError, Fatal, ForwardToLeader, LinearizableReadError, RaftError},
 };
-use std::{
-    io,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{io, sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 /// Runs a read that may wait for the disk where waiting is allowed.
 pub(super) async fn blocking<T: Send + 'static>(
     read: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, JournalError> {
     let store = |detail: String| JournalError::Store { detail };
-    tokio::task::spawn_blocking(read).await.map_err(|e| store(e.to_string()))?.map_err(|e| store(e.to_string()))
+    crate::blocking::blocking(read).await.flatten().map_err(|e| store(e.to_string()))
 }
 
 impl Journal for Node {

@@ -27,14 +27,15 @@ mod view;
 
 pub use error::StartError;
 pub(crate) use pulse::Pulses;
-pub use rejoin::{RejoinError, Rejoined, rejoin};
+pub use rejoin::{RejoinError, Rejoined, rejoin, rejoin_simulated};
 pub(crate) use sleep::Sleep;
 pub use status::{FollowerLag, GroupStatus, NodeStatus, Role};
 
 use crate::{
     ControlCommand, ControlOutcome, ControlState,
     net::{Certificates, Groups, Peers},
-    store::{Store, Writer, WriterCounts},
+    simulation::Surroundings,
+    store::{Store, Writer, WriterCounts, WriterEnd},
     types::GroupId,
 };
 use cluster_config::NodeConfig;
@@ -47,11 +48,11 @@ use std::{
     collections::BTreeMap,
     fs::File,
     sync::{Arc, OnceLock, atomic::AtomicBool},
-    time::Instant,
 };
 use tokio::{
     sync::{Notify, Semaphore, watch},
     task::JoinHandle,
+    time::Instant,
 };
 use tonic::service::Routes;
 
@@ -80,7 +81,7 @@ pub struct Node {
     certificates: Option<Certificates>,
     store: Arc<dyn Store>,
     writer: Writer,
-    writer_thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+    writer_end: Mutex<Option<WriterEnd>>,
     disk: Arc<DiskGuard>,
     /// One permit for each proposal until its outcome is known.
     proposals: Arc<Semaphore>,
@@ -99,7 +100,16 @@ impl Node {
     ///
     /// Returns when the node takes part; [`is_ready`](Node::is_ready) says when it may serve.
     pub async fn start(config: &NodeConfig, extra: Routes) -> Result<Arc<Node>, StartError> {
-        start::start(config, extra).await
+        start::start(config, extra, None).await
+    }
+
+    /// As [`start`](Node::start), in a simulation: over its disk and its wires.
+    pub async fn start_simulated(
+        config: &NodeConfig,
+        extra: Routes,
+        surroundings: Surroundings,
+    ) -> Result<Arc<Node>, StartError> {
+        start::start(config, extra, Some(surroundings)).await
     }
 
     /// Its id.

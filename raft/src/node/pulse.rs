@@ -13,7 +13,7 @@ use crate::{
     FEATURE_LEVEL,
     limits::{PEER_REOPEN_PAUSE_MAX, PEER_REOPEN_PAUSE_MIN},
     net::{Peers, from_log_id, log_id},
-    proto,
+    proto, simulation,
     types::{GroupId, LogId},
 };
 use cluster_config::Member;
@@ -21,9 +21,9 @@ use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Weak},
-    time::{Duration, Instant},
+    time::Duration,
 };
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet, time::Instant};
 use tonic::Code;
 
 /// A leadership as its holder claims it.
@@ -247,8 +247,7 @@ pub(super) struct Beat(watch::Sender<Arc<proto::PulseMessage>>);
 
 impl Beat {
     pub(super) fn new(me: Option<&Member>) -> Self {
-        let incarnation = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let incarnation = u64::try_from(incarnation.as_nanos()).unwrap_or(u64::MAX);
+        let incarnation = u64::try_from(simulation::wall_clock().as_nanos()).unwrap_or(u64::MAX);
         let (peer, http) = me.map(|m| (m.peer.clone(), m.http.clone())).unwrap_or_default();
         let message = proto::PulseMessage {
             incarnation,
@@ -356,7 +355,7 @@ async fn send_to(
 /// times in a lease are enough, and there is nothing to look after as long as nobody has any news.
 pub(super) async fn run(node: Weak<Node>, every: Duration, lease: Duration) {
     let Some(changed) = node.upgrade().map(|n| n.leads_changed.clone()) else { return };
-    let mut next = tokio::time::Instant::now();
+    let mut next = Instant::now();
     let mut calm: Option<(u64, u64)> = None;
     loop {
         let told = tokio::select! {
@@ -367,15 +366,15 @@ pub(super) async fn run(node: Weak<Node>, every: Duration, lease: Duration) {
         let news = node.pulses.news(lease).map(|news| (news, node.view.borrow().version));
         if !told && news.is_some() && news == calm && !node.shared.hours.has_stirred() {
             node.beat.again();
-            next = tokio::time::Instant::now() + every.max(lease / 3);
+            next = Instant::now() + every.max(lease / 3);
             continue;
         }
         node.pulses.look();
         let sleepers = sleep::sleepers(&node);
         node.tell(&sleepers);
         calm = news.filter(|_| sleepers.all_asleep);
-        let pause = tokio::time::Instant::now() + every;
-        next = sleepers.again_at.map_or(pause, |at| pause.min(at.into()));
+        let pause = Instant::now() + every;
+        next = sleepers.again_at.map_or(pause, |at| pause.min(at));
     }
 }
 

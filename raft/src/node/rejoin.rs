@@ -7,13 +7,14 @@ use super::{
 use crate::{
     NodeState,
     admin::{AdminError, Answer, Ask, Client, ClusterStatus, NodeEntry},
+    simulation::{self, Wire},
 };
 use cluster_config::NodeConfig;
 use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
+    sync::Arc,
 };
 
 /// What came of a rejoin.
@@ -49,6 +50,18 @@ pub enum RejoinError {
 /// Asks the cluster for a new id in place of the one that the data folder has, moves the folder's content into a
 /// subfolder and notes the new id. The node must not run. Begun again after it was cut off, it ends as well.
 pub async fn rejoin(config: &NodeConfig) -> Result<Rejoined, RejoinError> {
+    rejoin_by(config, Client::new).await
+}
+
+/// As [`rejoin`], in a simulation: over its wires.
+pub async fn rejoin_simulated(config: &NodeConfig, wire: Arc<dyn Wire>) -> Result<Rejoined, RejoinError> {
+    rejoin_by(config, |config| Client::simulated(config, wire)).await
+}
+
+async fn rejoin_by(
+    config: &NodeConfig,
+    client: impl FnOnce(&NodeConfig) -> Result<Client, AdminError>,
+) -> Result<Rejoined, RejoinError> {
     let (lock, found) = identity::claim_damaged(config)?;
     let (old, node) = match &found {
         // An earlier attempt has an id already.
@@ -56,7 +69,7 @@ pub async fn rejoin(config: &NodeConfig) -> Result<Rejoined, RejoinError> {
         _ => {
             // Without a readable identity it is who the configuration says.
             let old = found.as_ref().map_or(config.node, |i| i.node);
-            (old, new_id(config, old).await?)
+            (old, new_id(&client(config)?, old).await?)
         }
     };
     let unfinished = Identity::rejoined(config, node, Some(old));
@@ -67,8 +80,7 @@ pub async fn rejoin(config: &NodeConfig) -> Result<Rejoined, RejoinError> {
     Ok(Rejoined { old, node, kept })
 }
 
-async fn new_id(config: &NodeConfig, old: u64) -> Result<u64, RejoinError> {
-    let client = Client::new(config)?;
+async fn new_id(client: &Client, old: u64) -> Result<u64, RejoinError> {
     let status = client.status().await?;
     let entry = status.nodes.iter().find(|n| n.node == old).ok_or(RejoinError::Unknown { node: old })?;
     if let Some(given) = given_before(&status, entry) {
@@ -93,7 +105,7 @@ fn set_aside(folder: &Path, old: u64) -> io::Result<PathBuf> {
     let prefix = format!("lost-node-{old}-");
     let begun = fs::read_dir(folder)?.filter_map(Result::ok).map(|e| e.path());
     let begun = begun.filter(|p| p.is_dir()).find(|p| name(p).starts_with(&prefix));
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let seconds = simulation::wall_clock().as_secs();
     let kept = begun.unwrap_or_else(|| folder.join(format!("{prefix}{seconds}")));
     fs::create_dir_all(&kept)?;
     for entry in fs::read_dir(folder)? {

@@ -5,6 +5,7 @@
 
 use super::{Node, StartError, group::Group, replica};
 use crate::{
+    blocking::blocking,
     codec::{self, TombstoneRecord},
     machine::SnapshotPlace,
     net::reason_chain,
@@ -87,12 +88,12 @@ impl Node {
         self.writer.write_durably(vec![tombstone]).await.map_err(io())?;
         let (state, shared) = (group.state.clone(), self.shared.clone());
         let folder = replica::snapshots(&self.config);
-        let opened = tokio::task::spawn_blocking(move || {
+        let opened = blocking(move || {
             state.retire().map_err(StartError::at(&shared.data_dir))?;
             let place = SnapshotPlace { cluster: shared.cluster.clone(), folder, group: id };
             replica::open(place, &shared.data_dir, &shared.store, &shared.writer)
         });
-        let opened = opened.await.map_err(|e| io()(std::io::Error::other(e)))??;
+        let opened = opened.await.map_err(io())??;
         let fresh = Arc::new(replica::start(&self.shared, opened, group.owner.clone()).await?);
         self.registered.write().insert(id, fresh.registered());
         self.groups.write().insert(id, fresh.clone());

@@ -1,7 +1,7 @@
 //! A node goes in good order: leaderships first, then the groups, then the store.
 
 use super::Node;
-use crate::limits::HANDOVER_GRACE;
+use crate::{blocking::blocking, limits::HANDOVER_GRACE};
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 use tokio::time::timeout;
 
@@ -49,19 +49,19 @@ impl Node {
         // What is not in the store would be applied again from the log at the next start.
         let states: Vec<_> = groups.iter().map(|g| g.state.clone()).collect();
         let flush = move || states.iter().try_for_each(|state| state.flush_now());
-        if let Ok(Err(e)) = tokio::task::spawn_blocking(flush).await {
+        if let Ok(Err(e)) = blocking(flush).await {
             tracing::warn!(error = %e, "the states are behind the log");
         }
         self.writer.close();
-        let thread = self.writer_thread.lock().take();
-        if let Some(thread) = thread {
-            let written = tokio::task::spawn_blocking(move || thread.join());
+        let end = self.writer_end.lock().take();
+        if let Some(end) = end {
+            let written = blocking(move || end.wait());
             if timeout(DRAIN, written).await.is_err() {
                 tracing::warn!("the writer did not finish in time; what was not acknowledged is lost");
             }
         }
         let store = self.store.clone();
-        if let Err(e) = tokio::task::spawn_blocking(move || store.close()).await {
+        if let Err(e) = blocking(move || store.close()).await {
             tracing::warn!(error = %e, "the store was not closed");
         }
         self.lock.lock().take();

@@ -17,7 +17,8 @@ pub(crate) use look::Sleep;
 pub(super) use look::{Hours, Sleepers, sleepers};
 
 use crate::types::LogId;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Where a group sleeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

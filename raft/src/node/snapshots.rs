@@ -2,7 +2,7 @@
 //! the size of log and state counts. Also the end of copies that nobody needs.
 
 use super::{Node, group::Group};
-use crate::types::GroupId;
+use crate::{blocking::blocking, types::GroupId};
 use cluster_config::RaftOptions;
 use std::{collections::BTreeMap, sync::Weak, time::Duration};
 
@@ -90,7 +90,7 @@ async fn look(node: &Node, group: &Group, measured: &mut Measured) {
     if full || group.state.keeps_copy() {
         let state = group.state.clone();
         let purged = metrics.purged.map(|p| p.index);
-        drop(tokio::task::spawn_blocking(move || state.tidy_copies(purged, full)).await);
+        drop(blocking(move || state.tidy_copies(purged, full)).await);
     }
     // Who is sent a copy needs the entries behind it, or would need the next copy; but a log does not grow without end.
     let limit = if group.state.serves_copy() { limit.times(LOG_GROWTH_MAX) } else { limit };

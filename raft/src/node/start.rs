@@ -18,12 +18,14 @@ use crate::{
     admin::AdminService,
     limits::{PEER_SILENCE_MIN, PEER_STALL_MIN, PEER_STREAMS_MAX},
     machine::SnapshotPlace,
-    net::{Certificates, Groups, Lanes, PeerService, Peers, PeersError, Seen, TlsError, accepted, reason_chain},
-    store::{SledStore, Store, Writer},
+    net::{Certificates, Dial, Groups, Lanes, PeerService, Peers, PeersError, Seen, TlsError, accepted, reason_chain},
+    simulation::{self, Connection, Dialer, Surroundings},
+    store::{SledStore, Store, Writer, WriterEnd},
     types::GroupId,
 };
 use cluster_config::NodeConfig;
 use dialogue::ports::Owner;
+use futures::stream::BoxStream;
 use parking_lot::{Mutex, RwLock};
 use std::{
     collections::BTreeMap,
@@ -33,9 +35,12 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::{
+    sync::{Notify, Semaphore, watch},
+    time::Instant,
+};
 use tonic::{
     service::Routes,
     transport::{Server, server::TcpIncoming},
@@ -58,13 +63,27 @@ impl From<PeersError> for StartError {
     }
 }
 
-pub(super) async fn start(config: &NodeConfig, extra: Routes) -> Result<Arc<Node>, StartError> {
+pub(super) async fn start(
+    config: &NodeConfig,
+    extra: Routes,
+    simulated: Option<Surroundings>,
+) -> Result<Arc<Node>, StartError> {
     let raft_config = raft_config(config)?;
     let (lock, id) = blocking(config, identity::claim).await?;
     let (certificates, seen) = Certificates::of(config)?.unzip();
-    let peers = Peers::new(config, id, certificates.clone())?;
-    let listener = listen(config)?;
-    let ((store, writer, writer_thread), opened) = blocking(config, open).await?;
+    let dial = match (&certificates, &simulated) {
+        (_, Some(surroundings)) => Dial::Simulated(Dialer(surroundings.wire.clone())),
+        (Some(certificates), None) => Dial::Tls(certificates.clone()),
+        (None, None) => Dial::Plain,
+    };
+    let peers = Peers::new(config, id, dial)?;
+    let door = match (&simulated, &certificates) {
+        (Some(surroundings), _) => Door::Simulated(surroundings.wire.listen()),
+        (None, Some(certificates)) => Door::Tls(listen(config)?, certificates.clone()),
+        (None, None) => Door::Plain(listen(config)?),
+    };
+    let store = simulated.as_ref().map(|s| s.store.clone());
+    let ((store, writer, writer_end), opened) = blocking(config, move |config| open(config, store)).await?;
     let known = control_state(config, id, &peers, &opened).await?;
 
     let longest = Duration::from_millis(config.raft.election_timeout_ms_max);
@@ -83,7 +102,7 @@ pub(super) async fn start(config: &NodeConfig, extra: Routes) -> Result<Arc<Node
         view: view.subscribe(),
         pulses: Arc::new(Pulses::new(longest.max(PEER_SILENCE_MIN))),
         hours: Hours::new(&config.raft),
-        disk: Arc::new(DiskGuard::new(config.raft.free_disk_bytes_min)),
+        disk: Arc::new(DiskGuard::new(config.raft.free_disk_bytes_min, simulated.map(|s| s.free_bytes))),
     };
     let mut groups: BTreeMap<GroupId, Arc<Group>> = BTreeMap::new();
     for opened in opened {
@@ -115,7 +134,7 @@ pub(super) async fn start(config: &NodeConfig, extra: Routes) -> Result<Arc<Node
         certificates,
         store,
         writer,
-        writer_thread: Mutex::new(Some(writer_thread)),
+        writer_end: Mutex::new(Some(writer_end)),
         proposals: Arc::new(Semaphore::new(config.raft.proposals_in_flight_max)),
         stopping: watch::Sender::new(false),
         leaving: AtomicBool::new(false),
@@ -125,18 +144,17 @@ pub(super) async fn start(config: &NodeConfig, extra: Routes) -> Result<Arc<Node
     });
     node.disk.look(&config.data_dir).map_err(StartError::at(&config.data_dir))?;
     node.see(known);
-    serve(&node, listener, extra);
+    serve(&node, door, extra);
     run_tasks(&node, seen);
     Ok(node)
 }
 
 async fn blocking<T: Send + 'static>(
     config: &NodeConfig,
-    work: fn(&NodeConfig) -> Result<T, StartError>,
+    work: impl FnOnce(&NodeConfig) -> Result<T, StartError> + Send + 'static,
 ) -> Result<T, StartError> {
     let owned = config.clone();
-    let done = tokio::task::spawn_blocking(move || work(&owned)).await;
-    done.map_err(|e| StartError::at(&config.data_dir)(io::Error::other(e)))?
+    crate::blocking::blocking(move || work(&owned)).await.map_err(StartError::at(&config.data_dir))?
 }
 
 /// What this node's own replica of the control group holds; a node that has none yet asks its seeds.
@@ -148,8 +166,8 @@ async fn control_state(
 ) -> Result<ControlState, StartError> {
     let state = opened.iter().find(|o| o.id == GroupId::CONTROL).map(|o| o.state.clone());
     let state = state.expect("the control group is one of all");
-    let read = tokio::task::spawn_blocking(move || state.control()).await.map_err(io::Error::other);
-    let known = read.and_then(|r| r).map_err(StartError::at(&config.data_dir))?;
+    let read = crate::blocking::blocking(move || state.control()).await;
+    let known = read.flatten().map_err(StartError::at(&config.data_dir))?;
     let joins = !config.join.is_empty() || id != config.node;
     if joins && !known.is_founded() {
         return join::learn(peers, config, id).await;
@@ -170,31 +188,36 @@ fn listen(config: &NodeConfig) -> Result<TcpIncoming, StartError> {
     Ok(TcpIncoming::from(listener).with_nodelay(Some(true)))
 }
 
-type Storage = (Arc<dyn Store>, Writer, std::thread::JoinHandle<()>);
+type Storage = (Arc<dyn Store>, Writer, WriterEnd);
 
-/// Opens the data folder and checks all of it.
-fn open(config: &NodeConfig) -> Result<(Storage, Vec<Opened>), StartError> {
+/// Opens the data folder, or what is given instead of its database, and checks all of it.
+fn open(config: &NodeConfig, given: Option<Arc<dyn Store>>) -> Result<(Storage, Vec<Opened>), StartError> {
     crate::data::finish_compaction(&config.data_dir).map_err(StartError::at(&config.data_dir))?;
-    let (database, snapshots) = (config.data_dir.join("db"), replica::snapshots(config));
+    let snapshots = replica::snapshots(config);
     std::fs::create_dir_all(&snapshots).map_err(StartError::at(&snapshots))?;
-    let store = SledStore::open(&database, config.raft.cache_bytes).map_err(|e| match e.kind() {
-        io::ErrorKind::WouldBlock => StartError::Locked { path: database.clone() },
-        _ => StartError::at(&database)(e),
-    })?;
-    let store: Arc<dyn Store> = Arc::new(store);
-    let (writer, thread) = Writer::start(store.clone()).map_err(StartError::at(&config.data_dir))?;
+    let store = given.map_or_else(|| open_database(config), Ok)?;
+    let (writer, end) = Writer::start(store.clone()).map_err(StartError::at(&config.data_dir))?;
     let place = |group| SnapshotPlace { cluster: config.cluster.clone(), folder: snapshots.clone(), group };
     let open = |id| replica::open(place(id), &config.data_dir, &store, &writer);
     match open_all(config.shards, open) {
-        Ok(opened) => Ok(((store, writer, thread), opened)),
+        Ok(opened) => Ok(((store, writer, end), opened)),
         Err(e) => {
             // Whoever opens the folder next is not to find it locked by this attempt.
             writer.close();
-            let _ = thread.join();
+            end.wait();
             store.close();
             Err(e)
         }
     }
+}
+
+fn open_database(config: &NodeConfig) -> Result<Arc<dyn Store>, StartError> {
+    let database = config.data_dir.join("db");
+    let store = SledStore::open(&database, config.raft.cache_bytes).map_err(|e| match e.kind() {
+        io::ErrorKind::WouldBlock => StartError::Locked { path: database.clone() },
+        _ => StartError::at(&database)(e),
+    })?;
+    Ok(Arc::new(store))
 }
 
 /// Opens all groups, on as many threads as there are cores: every record of every log and snapshot is read.
@@ -203,6 +226,9 @@ fn open_all(
     open: impl Fn(GroupId) -> Result<Opened, StartError> + Sync,
 ) -> Result<Vec<Opened>, StartError> {
     let groups: Vec<GroupId> = GroupId::all(shards).collect();
+    if simulation::is_on() {
+        return groups.into_iter().map(open).collect();
+    }
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get()).min(groups.len());
     let next = AtomicUsize::new(0);
     let opened: Vec<Mutex<Option<Result<Opened, StartError>>>> = groups.iter().map(|_| Mutex::new(None)).collect();
@@ -218,7 +244,14 @@ fn open_all(
     opened.into_iter().map(|o| o.into_inner().expect("every group was opened")).collect()
 }
 
-fn serve(node: &Arc<Node>, incoming: TcpIncoming, extra: Routes) {
+/// Where peers come in.
+enum Door {
+    Plain(TcpIncoming),
+    Tls(TcpIncoming, Certificates),
+    Simulated(BoxStream<'static, io::Result<Connection>>),
+}
+
+fn serve(node: &Arc<Node>, door: Door, extra: Routes) {
     let groups: Groups = node.registered.clone();
     let service = PeerService {
         cluster: node.config.cluster.as_str().into(),
@@ -237,11 +270,11 @@ fn serve(node: &Arc<Node>, incoming: TcpIncoming, extra: Routes) {
         .http2_keepalive_interval(Some(Duration::from_secs(5)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)));
     let router = server.add_routes(extra.add_service(service.into_server()).add_service(AdminService::server(node)));
-    let certificates = node.certificates.clone();
     node.spawn(async move {
-        let served = match certificates {
-            Some(certificates) => router.serve_with_incoming(accepted(incoming, certificates)).await,
-            None => router.serve_with_incoming(incoming).await,
+        let served = match door {
+            Door::Plain(incoming) => router.serve_with_incoming(incoming).await,
+            Door::Tls(incoming, certificates) => router.serve_with_incoming(accepted(incoming, certificates)).await,
+            Door::Simulated(incoming) => router.serve_with_incoming(incoming).await,
         };
         if let Err(e) = served {
             tracing::error!(error = reason_chain(&e), "the peer server has stopped");

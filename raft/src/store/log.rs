@@ -2,6 +2,7 @@
 
 use super::{Ack, Change, Damage, LogScan, Store, WriteOp, Writer, keys};
 use crate::{
+    blocking::blocking,
     codec::{self, EntryRecord, LogIdRecord, MarkRecord, VoteRecord},
     failpoints,
     limits::{APPEND_BYTES_MAX, COMMITTED_MARK_EVERY, LOG_CACHE_BYTES_MAX, PURGE_ENTRIES, STORE_VALUE_BYTES_MAX},
@@ -147,9 +148,7 @@ impl LogStore {
         }
         // Only a follower that lags or a restart reads what is no longer in memory.
         let this = self.0.clone();
-        let (mut entries, used, cut) = tokio::task::spawn_blocking(move || this.read_store(from, cached_from, bytes))
-            .await
-            .map_err(io::Error::other)??;
+        let (mut entries, used, cut) = blocking(move || this.read_store(from, cached_from, bytes)).await??;
         // Nothing at all is a purge that overtook the reader; a piece that ends early is damage, unless it is full.
         if let Some(next) = entries.last().map(|e| e.log_id.index + 1)
             && next != cached_from

@@ -21,10 +21,10 @@ pub use memory::{MemoryStore, Survivors};
 pub(crate) use ranges::remove_range;
 pub use scan::{LogScan, scan_group};
 pub use sled_store::SledStore;
-pub use writer::{Ack, Place, WriteOp, Writer, WriterCounts};
+pub use writer::{Ack, Place, WriteOp, Writer, WriterCounts, WriterEnd};
 
 use bytes::Bytes;
-use std::io;
+use std::{io, time::Duration};
 
 /// A key and its new value; without a value the key goes.
 pub type Change = (Vec<u8>, Option<Bytes>);
@@ -51,6 +51,10 @@ pub trait Store: Send + Sync + 'static {
     }
     /// Returns when everything applied so far is on the disk.
     fn barrier(&self) -> io::Result<()>;
+    /// How long the next barrier takes, in a simulation, which waits for it on its own clock.
+    fn barrier_takes(&self) -> Duration {
+        Duration::ZERO
+    }
     /// Gives the files back; every later call fails.
     fn close(&self);
 }

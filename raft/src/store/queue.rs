@@ -28,6 +28,21 @@ struct Inner {
 /// The queue takes nothing any more.
 pub(super) struct Closed;
 
+impl Inner {
+    fn pop_batch(&mut self) -> Option<Vec<WriteOp>> {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while batch.len() < WRITER_BATCH_OPS_MAX
+            && bytes < WRITER_BATCH_BYTES_MAX
+            && let Some((op, _place)) = self.ops.pop_front()
+        {
+            self.urgent -= usize::from(op.is_urgent());
+            bytes += op.bytes();
+            batch.push(op);
+        }
+        (!batch.is_empty()).then_some(batch)
+    }
+}
+
 impl Queue {
     pub(super) fn new() -> Self {
         let room = Arc::new(Semaphore::new(WRITER_QUEUE_PLACES_MAX as usize));
@@ -66,16 +81,21 @@ impl Queue {
         if inner.urgent == 0 && !inner.closed && self.room.available_permits() > 0 {
             self.wake.wait_for(&mut inner, WRITER_LAZY_WAIT);
         }
-        let (mut batch, mut bytes) = (Vec::new(), 0);
-        while batch.len() < WRITER_BATCH_OPS_MAX
-            && bytes < WRITER_BATCH_BYTES_MAX
-            && let Some((op, _place)) = inner.ops.pop_front()
-        {
-            inner.urgent -= usize::from(op.is_urgent());
-            bytes += op.bytes();
-            batch.push(op);
-        }
-        (!batch.is_empty()).then_some(batch)
+        inner.pop_batch()
+    }
+
+    /// The next batch, if there is anything.
+    pub(super) fn try_pop_batch(&self) -> Option<Vec<WriteOp>> {
+        self.inner.lock().pop_batch()
+    }
+
+    /// Does anybody wait for what is queued?
+    pub(super) fn is_urgent(&self) -> bool {
+        self.inner.lock().urgent > 0
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.inner.lock().closed
     }
 
     /// Takes nothing any more; what is there is still written.

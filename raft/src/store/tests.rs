@@ -226,7 +226,7 @@ async fn appends_of_many_groups_share_a_barrier() {
     let mut log = log_over(&store, &writer, GroupId(0));
     log.save_committed(Some(entry(20, 0).log_id)).await.unwrap();
     writer.close();
-    thread.join().unwrap();
+    thread.wait();
     assert_eq!((writer.counts().barriers, writer.counts().records), (before, counts.records + 1));
     assert!(log.save_vote(&Vote::new(1, 1)).await.is_err(), "a closed writer acknowledges nothing");
     store.close();
@@ -386,7 +386,7 @@ async fn callbacks_fire_in_order_and_only_behind_their_barrier() {
         durable.await.unwrap().unwrap();
     }
     writer.close();
-    thread.join().unwrap();
+    thread.wait();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -15,8 +15,9 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
+use tokio::time::Instant;
 
 /// When groups sleep, and how long a silent leader is waited for.
 #[derive(Debug, Clone)]

@@ -1,10 +1,14 @@
 //! The writer thread: the only one that makes things durable, for all groups of a node.
 
+mod simulated;
+
 use super::{
     Change, Store,
     queue::{Closed, Queue},
 };
-use crate::{failpoints, types::IOFlushed};
+use crate::{failpoints, simulation, types::IOFlushed};
+use futures::FutureExt;
+use simulated::Simulated;
 use std::{
     io,
     sync::{
@@ -73,6 +77,21 @@ struct Shared {
 pub struct Writer {
     queue: Arc<Handle>,
     shared: Arc<Shared>,
+    /// In a simulation a task stands in for the thread.
+    simulated: Option<Arc<Simulated>>,
+}
+
+/// The end of a closed [`Writer`].
+pub struct WriterEnd(Option<JoinHandle<()>>);
+
+impl WriterEnd {
+    /// Returns when everything that was queued is written. Blocks.
+    pub fn wait(self) {
+        if let Some(thread) = self.0 {
+            // One that panicked has said so.
+            drop(thread.join());
+        }
+    }
 }
 
 /// A place in the queue of a [`Writer`]; given back when it is dropped.
@@ -89,9 +108,13 @@ impl Drop for Handle {
 
 impl Writer {
     /// Starts the thread over a store.
-    pub fn start(store: Arc<dyn Store>) -> io::Result<(Self, JoinHandle<()>)> {
+    pub fn start(store: Arc<dyn Store>) -> io::Result<(Self, WriterEnd)> {
         let queue = Arc::new(Queue::new());
         let shared = Arc::new(Shared::default());
+        if simulation::is_on() {
+            let simulated = Some(Simulated::start(store, queue.clone(), shared.clone()));
+            return Ok((Self { queue: Arc::new(Handle(queue)), shared, simulated }, WriterEnd(None)));
+        }
         let (inbox, state) = (queue.clone(), shared.clone());
         let run = move || {
             while let Some(ops) = inbox.pop_batch() {
@@ -100,7 +123,7 @@ impl Writer {
             }
         };
         let thread = std::thread::Builder::new().name("log-writer".into()).spawn(run)?;
-        Ok((Self { queue: Arc::new(Handle(queue)), shared }, thread))
+        Ok((Self { queue: Arc::new(Handle(queue)), shared, simulated: None }, WriterEnd(Some(thread))))
     }
 
     /// A place in the queue for one operation of about so many bytes; waits while the queue is full.
@@ -111,7 +134,9 @@ impl Writer {
     /// Puts an operation into its place: at once, so that the caller can do it under a lock that keeps an order.
     /// Without a place it may be one more than the bound: for the few that come one at a time for each group.
     pub fn submit_into(&self, place: Option<Place>, op: WriteOp) -> io::Result<()> {
-        self.queue.0.push(op, place.map(|p| p.0)).map_err(|Closed| self.gone())
+        self.queue.0.push(op, place.map(|p| p.0)).map_err(|Closed| self.gone())?;
+        self.simulated.iter().for_each(|task| task.wake());
+        Ok(())
     }
 
     /// Puts an operation into the queue; waits while the queue is full.
@@ -132,6 +157,10 @@ impl Writer {
         let (tx, rx) = oneshot::channel();
         let op = WriteOp { changes: Vec::new(), stored: None, ack: Ack::Durable(tx) };
         self.queue.0.push(op, None).map_err(|Closed| self.gone())?;
+        if let Some(task) = &self.simulated {
+            task.drain();
+            return rx.now_or_never().and_then(Result::ok).unwrap_or_else(|| Err(self.gone()));
+        }
         rx.blocking_recv().unwrap_or_else(|_| Err(self.gone()))
     }
 
@@ -152,6 +181,7 @@ impl Writer {
     /// Takes nothing any more; the thread writes what is queued and ends.
     pub fn close(&self) {
         self.queue.0.close();
+        self.simulated.iter().for_each(|task| task.drain());
     }
 
     fn gone(&self) -> io::Error {
@@ -161,47 +191,67 @@ impl Writer {
 
 /// One batch, one barrier if anybody waits for it, then the callbacks in order.
 fn drain(store: &dyn Store, ops: Vec<WriteOp>, shared: &Shared) {
-    let barrier = ops.iter().any(WriteOp::is_urgent);
-    // Operations of one change each need no batch of the store to be kept whole, and that is what it is under load: an
-    // entry for each group that is at work.
-    let whole = ops.iter().any(|op| op.changes.len() > 1);
-    let mut changes = Vec::new();
-    let mut acks = Vec::with_capacity(ops.len());
-    let mut stored = Vec::with_capacity(ops.len());
-    for op in ops {
-        changes.extend(op.changes);
-        stored.extend(op.stored);
-        acks.push(op.ack);
-    }
-    let result = write(store, changes, whole, &stored, barrier, shared);
-    if let Err(e) = &result {
-        // After a failed write or fsync nobody knows what is on the disk: nothing is acknowledged ever again.
-        let first = shared.failure.set(format!("the log cannot be written: {e}")).is_ok();
-        if first {
-            tracing::error!(error = %e, "the log cannot be written; this node stops taking part");
+    Batch::apply(store, ops, shared).end(store, shared);
+}
+
+/// What is in the store, or failed to get there, and whose barrier and callbacks are to come.
+struct Batch {
+    applied: io::Result<()>,
+    barrier: bool,
+    acks: Vec<Ack>,
+}
+
+impl Batch {
+    fn apply(store: &dyn Store, ops: Vec<WriteOp>, shared: &Shared) -> Self {
+        let barrier = ops.iter().any(WriteOp::is_urgent);
+        // Operations of one change each need no batch of the store to be kept whole, and that is what it is under load: an
+        // entry for each group that is at work.
+        let whole = ops.iter().any(|op| op.changes.len() > 1);
+        let mut changes = Vec::new();
+        let mut acks = Vec::with_capacity(ops.len());
+        let mut stored = Vec::with_capacity(ops.len());
+        for op in ops {
+            changes.extend(op.changes);
+            stored.extend(op.stored);
+            acks.push(op.ack);
         }
+        let applied = apply(store, changes, whole, &stored, shared);
+        Self { applied, barrier, acks }
     }
-    let result = || result.as_ref().map(|_| ()).map_err(|e| io::Error::new(e.kind(), e.to_string()));
-    for ack in acks {
-        match ack {
-            Ack::None => {}
-            Ack::Flushed(callback) => callback.io_completed(result()),
-            Ack::Durable(waiter) => drop(waiter.send(result())),
+
+    fn end(self, store: &dyn Store, shared: &Shared) {
+        let sync = || if self.barrier { sync(store, shared) } else { Ok(()) };
+        let result = self.applied.and_then(|()| sync());
+        if let Err(e) = &result {
+            // After a failed write or fsync nobody knows what is on the disk: nothing is acknowledged ever again.
+            let first = shared.failure.set(format!("the log cannot be written: {e}")).is_ok();
+            if first {
+                tracing::error!(error = %e, "the log cannot be written; this node stops taking part");
+            }
+        }
+        let result = || result.as_ref().map(|_| ()).map_err(|e| io::Error::new(e.kind(), e.to_string()));
+        for ack in self.acks {
+            match ack {
+                Ack::None => {}
+                Ack::Flushed(callback) => callback.io_completed(result()),
+                Ack::Durable(waiter) => drop(waiter.send(result())),
+            }
         }
     }
 }
 
-fn write(
+fn works(shared: &Shared) -> io::Result<()> {
+    shared.failure.get().map_or(Ok(()), |failure| Err(io::Error::other(failure.clone())))
+}
+
+fn apply(
     store: &dyn Store,
     changes: Vec<Change>,
     whole: bool,
     stored: &[(Arc<AtomicU64>, u64)],
-    barrier: bool,
     shared: &Shared,
 ) -> io::Result<()> {
-    if let Some(failure) = shared.failure.get() {
-        return Err(io::Error::other(failure.clone()));
-    }
+    works(shared)?;
     if !changes.is_empty() {
         let records = changes.len() as u64;
         let bytes: usize = changes.iter().map(size).sum();
@@ -219,13 +269,16 @@ fn write(
     for (at, number) in stored {
         at.fetch_max(*number, Release);
     }
-    if barrier {
-        let start = std::time::Instant::now();
-        store.barrier()?;
-        failpoints::pass("writer-synced");
-        shared.barriers.fetch_add(1, Relaxed);
-        metrics::counter!("tertulia_log_barriers_total").increment(1);
-        metrics::histogram!("tertulia_log_barrier_seconds").record(start.elapsed().as_secs_f64());
-    }
+    Ok(())
+}
+
+fn sync(store: &dyn Store, shared: &Shared) -> io::Result<()> {
+    works(shared)?;
+    let start = std::time::Instant::now();
+    store.barrier()?;
+    failpoints::pass("writer-synced");
+    shared.barriers.fetch_add(1, Relaxed);
+    metrics::counter!("tertulia_log_barriers_total").increment(1);
+    metrics::histogram!("tertulia_log_barrier_seconds").record(start.elapsed().as_secs_f64());
     Ok(())
 }
