@@ -18,6 +18,7 @@ pub mod peer;
 pub mod replica;
 pub mod report;
 pub mod script;
+pub mod simulation;
 pub mod stopwatch;
 pub mod verdict;
 pub mod violation;

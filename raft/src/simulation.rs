@@ -18,9 +18,13 @@ use std::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tonic::{
-    codegen::{Service, http::Uri},
+    codegen::{
+        Service,
+        http::{HeaderValue, Response, Uri},
+    },
     transport::server::Connected,
 };
+use tower::util::MapResponseLayer;
 
 /// What stands in for the machine that a node runs on.
 #[derive(Clone)]
@@ -98,6 +102,14 @@ impl Service<Uri> for Dialer {
     }
 }
 
+/// Replies whose date is always the same: hyper would put the system's time into them.
+pub(crate) fn undated<B>() -> MapResponseLayer<impl Fn(Response<B>) -> Response<B> + Clone> {
+    MapResponseLayer::new(|mut response: Response<B>| {
+        response.headers_mut().insert("date", HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"));
+        response
+    })
+}
+
 thread_local! {
     static WALL_CLOCK: Cell<Option<Duration>> = const { Cell::new(None) };
 }
@@ -118,7 +130,7 @@ pub fn is_on() -> bool {
 }
 
 /// Time since the Unix epoch.
-pub(crate) fn wall_clock() -> Duration {
+pub fn wall_clock() -> Duration {
     WALL_CLOCK.get().unwrap_or_else(|| {
         let now = std::time::SystemTime::now();
         now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default()

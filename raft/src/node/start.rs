@@ -269,12 +269,16 @@ fn serve(node: &Arc<Node>, door: Door, extra: Routes) {
         .initial_connection_window_size(16 << 20)
         .http2_keepalive_interval(Some(Duration::from_secs(5)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)));
-    let router = server.add_routes(extra.add_service(service.into_server()).add_service(AdminService::server(node)));
+    let routes = extra.add_service(service.into_server()).add_service(AdminService::server(node));
     node.spawn(async move {
         let served = match door {
-            Door::Plain(incoming) => router.serve_with_incoming(incoming).await,
-            Door::Tls(incoming, certificates) => router.serve_with_incoming(accepted(incoming, certificates)).await,
-            Door::Simulated(incoming) => router.serve_with_incoming(incoming).await,
+            Door::Plain(incoming) => server.add_routes(routes).serve_with_incoming(incoming).await,
+            Door::Tls(incoming, certificates) => {
+                server.add_routes(routes).serve_with_incoming(accepted(incoming, certificates)).await
+            }
+            Door::Simulated(incoming) => {
+                server.layer(simulation::undated()).add_routes(routes).serve_with_incoming(incoming).await
+            }
         };
         if let Err(e) = served {
             tracing::error!(error = reason_chain(&e), "the peer server has stopped");

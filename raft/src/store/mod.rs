@@ -26,6 +26,9 @@ pub use writer::{Ack, Place, WriteOp, Writer, WriterCounts, WriterEnd};
 use bytes::Bytes;
 use std::{io, time::Duration};
 
+/// What the store gives for a key: bytes.
+pub type Value = sled::IVec;
+
 /// A key and its new value; without a value the key goes.
 pub type Change = (Vec<u8>, Option<Bytes>);
 
@@ -38,7 +41,7 @@ pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> io::Result<bool> + 'a;
 /// Blocks; call it from threads that may.
 pub trait Store: Send + Sync + 'static {
     /// The value of a key.
-    fn get(&self, key: &[u8]) -> io::Result<Option<sled::IVec>>;
+    fn get(&self, key: &[u8]) -> io::Result<Option<Value>>;
     /// Visits `from..to` in order until `visit` says `false`.
     fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> io::Result<()>;
     /// Applies a batch atomically; visible when this returns, durable after the next barrier. Where a key comes

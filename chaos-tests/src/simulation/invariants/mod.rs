@@ -1,0 +1,70 @@
+//! What must hold at every moment of a simulation, and at its end. An invariant is one file here and one line in [`all`].
+
+mod bounds;
+mod clients;
+mod leaders;
+mod log;
+mod monotone;
+mod placement;
+mod replies;
+
+use super::disk::Disk;
+use crate::history::History;
+use raft::{ControlState, NodeStatus};
+use std::collections::BTreeMap;
+
+/// Something that must hold.
+pub(super) trait Invariant {
+    /// Its name, for people.
+    fn name(&self) -> &'static str;
+    /// Looks at the machines between two steps; says what is wrong.
+    fn look(&mut self, sight: &Sight<'_>) -> Result<(), String> {
+        let _ = sight;
+        Ok(())
+    }
+    /// Looks at everything that clients saw, when all is healed and still.
+    fn end(&mut self, history: &History) -> Result<(), String> {
+        let _ = history;
+        Ok(())
+    }
+}
+
+/// All machines that run and serve.
+pub(super) struct Sight<'a> {
+    pub(super) machines: &'a [Seen<'a>],
+    /// Is this one of the rarer looks, which may read what is stored?
+    pub(super) thorough: bool,
+}
+
+/// One machine.
+pub(super) struct Seen<'a> {
+    pub(super) machine: usize,
+    /// Counts its processes.
+    pub(super) incarnation: u64,
+    pub(super) status: NodeStatus,
+    pub(super) disk: &'a Disk,
+    pub(super) control: Option<ControlState>,
+    pub(super) sessions_active: usize,
+    pub(super) sessions_active_max: usize,
+    pub(super) turns_in_flight: usize,
+    pub(super) turns_in_flight_max: usize,
+}
+
+/// All of them, as they are before anything has happened.
+pub(super) fn all() -> Vec<Box<dyn Invariant>> {
+    vec![
+        Box::new(leaders::OneLeaderPerTerm::default()),
+        Box::new(log::LogMatching::default()),
+        Box::new(monotone::NothingTakenBack::default()),
+        Box::new(placement::OneVoterPerZone),
+        Box::new(bounds::Bounds),
+        Box::new(clients::Promises),
+        Box::new(replies::RepliesFollowTheLog),
+    ]
+}
+
+/// The groups of a machine: shards by number, then the control group.
+pub(super) fn groups(status: &NodeStatus) -> BTreeMap<raft::GroupId, &raft::GroupStatus> {
+    let shards = status.shards.iter().filter_map(|g| Some((raft::GroupId(g.shard?), g)));
+    shards.chain([(raft::GroupId::CONTROL, &status.control)]).collect()
+}
