@@ -75,6 +75,12 @@ impl Router {
                     let _ = tokio::time::timeout(pause, self.journal.owner_changed(shard, owner)).await;
                     backoff = (backoff * 2).min(BACKOFF_MAX);
                 }
+                // That an attempt was refused says nothing of one before it.
+                TurnError::Overloaded { .. } | TurnError::StorageFull { .. } | TurnError::Inference { .. }
+                    if last == TurnError::OutcomeUnknown =>
+                {
+                    return Err(last);
+                }
                 _ => return Err(error),
             }
             // What is unknown stays unknown: a later "no leader" does not take it back.

@@ -1,11 +1,12 @@
 //! What the promises ask of sessions and router, told as stories.
 
 use crate::testing::*;
-use crate::{TurnError, TurnReply};
+use crate::{Peers, Router, TurnError, TurnReply, TurnRequest};
 use cluster_config::SessionOptions;
-use dialogue::ports::Owner;
+use dialogue::ports::{BoxFuture, Owner};
 use dialogue::{NodeId, SessionId};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 async fn alone() -> (TestNode, Arc<Truth>) {
@@ -54,6 +55,28 @@ async fn a_lost_answer_is_asked_for_again_under_the_key() {
     let reply = node.router.turn(request("s", "k1", "hi")).await.unwrap();
     assert!(reply.replayed, "the turn was in the log already");
     assert_eq!(truth.texts("s"), ["hi"]);
+}
+
+/// A peer that loses its first answer and is overloaded then.
+#[derive(Default)]
+struct LosesThenRefuses(AtomicBool);
+
+impl Peers for LosesThenRefuses {
+    fn forward(&self, _to: NodeId, _request: TurnRequest) -> BoxFuture<'_, Result<TurnReply, TurnError>> {
+        let lost = !self.0.swap(true, Relaxed);
+        let full = TurnError::Overloaded { what: "turns".into(), limit: 1 };
+        Box::pin(async move { Err(if lost { TurnError::OutcomeUnknown } else { full }) })
+    }
+}
+
+/// "Nothing was done" must not be said of a turn that may have been committed before (simulator, seed 27).
+#[tokio::test]
+async fn a_refusal_does_not_take_back_what_is_unknown() {
+    let (node, _truth) = alone().await;
+    node.journal.owner.send_replace(Owner::Remote(NodeId(2)));
+    let router = Router::new(node.journal.clone(), node.sessions.clone(), Arc::new(LosesThenRefuses::default()), 64);
+    assert_eq!(router.turn(request("s", "k1", "hi")).await, Err(TurnError::OutcomeUnknown));
+    assert!(matches!(router.turn(request("s", "k2", "hi")).await, Err(TurnError::Overloaded { .. })));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Chance that comes from the seed, a sequence of its own for each use: what one part draws does not shift another's.
 
-use rand::{Rng, RngCore, SeedableRng, rngs::SmallRng};
+use rand::{Rng, SeedableRng, rngs::SmallRng};
 
 /// A sequence of random numbers.
 pub(super) struct Chance(SmallRng);
@@ -29,9 +29,5 @@ impl Chance {
     /// One of them.
     pub(super) fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
         &of[self.below(of.len() as u64) as usize]
-    }
-
-    pub(super) fn number(&mut self) -> u64 {
-        self.0.next_u64()
     }
 }

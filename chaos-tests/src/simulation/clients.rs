@@ -40,6 +40,8 @@ pub(super) struct Client {
     chance: Chance,
     seeing: Arc<Seeing>,
     said: u64,
+    /// Does nothing that is sent come twice?
+    alone: bool,
 }
 
 /// The name of a session.
@@ -50,7 +52,8 @@ pub(super) fn session(number: usize) -> String {
 impl Client {
     pub(super) fn new(number: usize, plan: &Plan, post: Post, seeing: Arc<Seeing>) -> Self {
         let chance = Chance::of(plan.seed, &format!("client {number}"));
-        Self { number, post, load: plan.load.clone(), machines: plan.machines(), chance, seeing, said: 0 }
+        let (load, alone) = (plan.load.clone(), plan.far.twice == 0.0);
+        Self { number, post, load, machines: plan.machines(), chance, seeing, said: 0, alone }
     }
 
     pub(super) async fn run(mut self) {
@@ -87,7 +90,7 @@ impl Client {
         let ask = Ask::Say { session: session.into(), key: key.into(), text: text.into(), patience };
         let start_ns = self.post.now_ns();
         let answer = self.post.ask(target, ask, patience).await;
-        let outcome = outcome(answer);
+        let outcome = outcome(answer, self.alone);
         let acknowledged = matches!(outcome, Outcome::Acknowledged(_));
         self.seeing.attempts.lock().push(Attempt {
             client: self.number as u32,
@@ -146,8 +149,16 @@ fn seen(after_seq: u64, snapshot: &SessionSnapshot) -> Seen {
     Seen::Turns { after_seq, more: turns.len() >= PAGE as usize, turns }
 }
 
-/// What an answer says about a turn, as a client of the HTTP API may take it.
-pub(super) fn outcome(answer: Option<Answer>) -> Outcome {
+/// What an answer says about a turn, as a client of the HTTP API may take it. A refusal says that nothing was done, unless
+/// the request may have come twice: then it is one answer of two.
+pub(super) fn outcome(answer: Option<Answer>, alone: bool) -> Outcome {
+    match answer_alone(answer) {
+        Outcome::Refused { why } if !alone => Outcome::Unknown { why },
+        outcome => outcome,
+    }
+}
+
+fn answer_alone(answer: Option<Answer>) -> Outcome {
     match answer {
         Some(Answer::Said(Ok(reply))) => Outcome::Acknowledged(Ack {
             seq: reply.turn.seq,

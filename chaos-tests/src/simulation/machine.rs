@@ -17,10 +17,12 @@ use dialogue::{
 };
 use parking_lot::Mutex;
 use raft::{
+    GroupId,
+    codec::EntryRecord,
     simulation::{self, Surroundings},
     store::Survivors,
 };
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use tertulia_node::peers::{PeerTurns, TurnService};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -73,6 +75,10 @@ pub(super) struct Machine {
     answers: Answers,
     /// Does the process stand still?
     pub(super) paused: bool,
+    /// Is it stopping in good order?
+    pub(super) stopping: bool,
+    /// Committed entries that were seen of this process.
+    committed: BTreeMap<GroupId, u64>,
     /// Counts its processes.
     pub(super) incarnation: u64,
 }
@@ -130,6 +136,8 @@ impl Machine {
             damaged: false,
             answers: Answers::Resets,
             paused: false,
+            stopping: false,
+            committed: BTreeMap::new(),
             incarnation: 0,
         }
     }
@@ -197,7 +205,8 @@ impl Machine {
         let runtime = builder.expect("a runtime without I/O needs nothing of the system");
         let origin = runtime.block_on(async { Instant::now() });
         self.incarnation += 1;
-        self.paused = false;
+        (self.paused, self.stopping) = (false, false);
+        self.committed.clear();
         *self.process.lock() = Process::Starting;
         self.answers = Answers::Yes;
         self.network.set_answers(self.id, Answers::Yes);
@@ -255,7 +264,22 @@ impl Machine {
             let _context = entered.enter();
             run.runtime.shutdown_background();
         }
-        self.paused = false;
+        (self.paused, self.stopping) = (false, false);
+    }
+
+    /// Committed entries that this process was not seen to have before.
+    pub(super) fn committed(&mut self, app: &App) -> Vec<(GroupId, Vec<EntryRecord>)> {
+        let mut found = Vec::new();
+        for group in GroupId::all(self.config.shards) {
+            let from = self.committed.get(&group).copied().unwrap_or(0);
+            // A store that is closed says nothing.
+            let entries = self.ask(app.raft.committed_entries(group, from)).and_then(Result::ok).unwrap_or_default();
+            if let Some(last) = entries.last() {
+                self.committed.insert(group, last.log_id.index + 1);
+                found.push((group, entries));
+            }
+        }
+        found
     }
 }
 

@@ -19,20 +19,25 @@ mod message;
 mod network;
 mod plan;
 mod report;
+mod search;
 mod world;
 
 pub use fault::{Fault, Lost};
 pub use network::{Link, NetworkCounts};
 pub use plan::{Load, Plan, Planned, Timing};
 pub use report::{Broken, Report};
+pub use search::{Found, Runner, Summary};
 
 use std::path::Path;
 
 /// Runs a plan. `folder` is an empty folder for snapshot files; with `says` the story is told on stderr as it happens.
 ///
-/// Call it once in a process, on a thread that does nothing else.
+/// Call it once in a process. The simulation has a thread of its own, which draws its randomness anew.
 pub fn simulate(plan: Plan, folder: &Path, says: bool) -> Report {
     tertulia_seeded::seed(plan.seed);
-    raft::simulation::begin();
-    world::World::new(plan, folder, says).run()
+    let run = || {
+        raft::simulation::begin();
+        world::World::new(plan, folder, says).run()
+    };
+    std::thread::scope(|scope| scope.spawn(run).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
 }

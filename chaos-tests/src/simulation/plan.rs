@@ -86,14 +86,15 @@ pub struct Planned {
 
 impl Plan {
     /// The plan of a seed. Each seed has its own mix of faults: some kinds are left out altogether, so that the others come
-    /// often enough to meet one another.
-    pub fn of(seed: u64, seconds: u64) -> Self {
+    /// often enough to meet one another. With `timing` its clocks tick at that speed.
+    pub fn of(seed: u64, seconds: u64, timing: Option<&str>) -> Self {
         let mut chance = Chance::of(seed, "plan");
         // The default configuration, the same over a wide area, and one that is slower still: in the same simulated time
         // the slower ones do less, and take less.
-        let timing = match chance.below(4) {
-            0 => Timing::new("lan", 30, 80, 130, 1),
-            1 => Timing::new("wan", 150, 400, 650, 5),
+        let drawn = *chance.pick(&["lan", "wan", "slow", "slow"]);
+        let timing = match timing.unwrap_or(drawn) {
+            "lan" => Timing::new("lan", 30, 80, 130, 1),
+            "wan" => Timing::new("wan", 150, 400, 650, 5),
             _ => Timing::new("slow", 600, 1_600, 2_600, 20),
         };
         let idle_sleep_ms = *chance.pick(&[0, 2_000, 2_000, 10_000]);

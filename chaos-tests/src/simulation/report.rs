@@ -102,7 +102,7 @@ impl Report {
         self.broken = Some(broken);
     }
 
-    pub(super) fn looked(&mut self, seen: &[Seen<'_>], now_us: u64) {
+    pub(super) fn looked(&mut self, seen: &[Seen], now_us: u64) {
         for seen in seen {
             for group in seen.status.shards.iter().chain([&seen.status.control]) {
                 let name = group.shard.map_or("control".into(), |s| format!("shard {s}"));

@@ -10,7 +10,7 @@ use super::{
     disk::{Disk, ROOMY_BYTES},
     fault::{Fault, Lost},
     invariants::{self, Invariant, Seen, Sight},
-    machine::{Machine, Process, address},
+    machine::{App, Machine, Process, address},
     message::{Answer, Ask, Message, Post},
     network::{Answers, MachineId, Network},
     plan::Plan,
@@ -189,7 +189,7 @@ impl World {
             self.ends(Due::Wake(machine));
             self.ends(Due::Undrain(machine));
             // A process that was stopping, or whose disk has failed, is started anew.
-            if self.machines[machine].app().is_none_or(|app| !app.raft.is_ready()) {
+            if self.machines[machine].stopping || self.machines[machine].app().is_none_or(|app| !app.raft.is_ready()) {
                 self.ends(Due::Restart(machine));
             }
             self.ends(Due::Start(machine));
@@ -329,23 +329,30 @@ impl World {
                         self.later(self.election_us(), Due::Start(at));
                     }
                 }
+                // Its disk has lied, and it has noticed: it is told to begin anew.
+                Process::Up(app) if self.machines[at].damaged && has_stopped(&app) && !self.machines[at].stopping => {
+                    self.say(&format!("machine {at} has found damage"));
+                    self.machines[at].kill(Answers::Resets, Survivors::All);
+                    self.report.rejoins += 1;
+                    self.machines[at].rejoin(self.now_us);
+                }
                 Process::Gone | Process::Starting | Process::Up(_) => {}
             }
         }
     }
 
     fn look(&mut self, thorough: bool) -> Result<(), Broken> {
-        let seen: Vec<Seen<'_>> = self
+        let seen: Vec<Seen> = self
             .machines
-            .iter()
+            .iter_mut()
             .filter_map(|machine| {
                 let app = machine.app()?;
                 Some(Seen {
                     machine: machine.id,
                     incarnation: machine.incarnation,
                     status: app.raft.status(),
-                    disk: &machine.disk,
-                    control: thorough.then(|| machine.ask(app.raft.control()))?.and_then(Result::ok),
+                    committed: if thorough { machine.committed(&app) } else { Vec::new() },
+                    control: thorough.then(|| machine.ask(app.raft.control())).flatten().and_then(Result::ok),
                     sessions_active: app.sessions.active(),
                     sessions_active_max: machine.config.sessions.active_max,
                     turns_in_flight: app.router.turns_in_flight(),
@@ -353,7 +360,7 @@ impl World {
                 })
             })
             .collect();
-        let sight = Sight { machines: &seen, thorough };
+        let sight = Sight { machines: &seen };
         let mut broken = None;
         for invariant in &mut self.invariants {
             if let Err(what) = invariant.look(&sight) {
@@ -374,7 +381,11 @@ impl World {
                     self.machines[at].start(self.now_us);
                 }
             }
-            Due::Gone(at) => self.machines[at].kill(Answers::Resets, Survivors::All),
+            Due::Gone(at) => {
+                if self.machines[at].stopping {
+                    self.machines[at].kill(Answers::Resets, Survivors::All);
+                }
+            }
             Due::Restart(at) => {
                 if self.machines[at].is_running() && !matches!(self.machines[at].process(), Process::Starting) {
                     self.machines[at].kill(Answers::Resets, Survivors::All);
@@ -412,7 +423,10 @@ impl World {
                 }
             }
             Fault::Stop { machine, for_ms } => {
-                let Some(app) = self.machines[machine].app() else { return };
+                let Some(app) = self.machines[machine].app().filter(|_| !self.machines[machine].stopping) else {
+                    return;
+                };
+                self.machines[machine].stopping = true;
                 self.machines[machine].spawn(async move {
                     app.raft.resign().await;
                     app.sessions.stop();
@@ -578,6 +592,12 @@ impl From<Lost> for Survivors {
     }
 }
 
+/// Has a group of the node ended for good?
+fn has_stopped(app: &App) -> bool {
+    let status = app.raft.status();
+    status.shards.iter().chain([&status.control]).any(|g| g.role == raft::Role::Stopped)
+}
+
 /// A machine in one line.
 fn state(machine: &Machine) -> String {
     let at = address(machine.id);
@@ -624,7 +644,7 @@ async fn last_turn(
         let left = (patience - begun.elapsed()).min(patience / 4);
         let ask = Ask::Say { session: session.clone(), key: key.clone(), text: text.into(), patience: left };
         let start_ns = post.now_ns();
-        let outcome = clients::outcome(post.ask(first, ask, left).await);
+        let outcome = clients::outcome(post.ask(first, ask, left).await, false);
         acknowledged = matches!(outcome, crate::history::Outcome::Acknowledged(_));
         attempts.push(crate::history::Attempt {
             client: u32::MAX,

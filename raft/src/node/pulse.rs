@@ -37,6 +37,13 @@ pub(crate) struct Leads {
     pub(crate) settled: u64,
 }
 
+impl Leads {
+    /// Of two leaderships the later one is greater: openraft lets one node follow another in a term, if its id is greater.
+    fn rank(&self) -> (u64, u64) {
+        (self.term, self.node)
+    }
+}
+
 /// What was heard of the other nodes.
 pub(crate) struct Pulses {
     /// A node that is silent for longer counts as dead.
@@ -83,6 +90,7 @@ impl Pulses {
 
     /// Takes in a message.
     pub(crate) fn hear(&self, from: u64, message: &proto::PulseMessage) {
+        tracing::trace!(from, message.version, message.unchanged, leads = ?message.leads, "a pulse");
         let mut heard = self.heard.lock();
         if let Some(known) = heard.nodes.get_mut(&from).filter(|k| k.incarnation == message.incarnation) {
             if message.unchanged && message.version == known.version {
@@ -134,7 +142,7 @@ impl Pulses {
         }
         for (group, claim) in claims {
             match heard.leaders.get(&group) {
-                Some(known) if claim.term < known.claim.term => {}
+                Some(known) if claim.rank() < known.claim.rank() => {}
                 Some(known) if known.stands && claim == known.claim => {}
                 _ => {
                     heard.leaders.insert(group, Leader { claim, stands: true });
@@ -230,10 +238,11 @@ impl Pulses {
         self.heard.lock().nodes.get(&node).map(|s| s.incarnation)
     }
 
-    /// The other node that leads a group in the highest term that was heard of, if it is alive.
+    /// The other node that leads a group in the highest term that was heard of, if it was alive when that was last looked
+    /// at: every change of the answer is told.
     pub(crate) fn leader(&self, group: GroupId) -> Option<Leads> {
-        let claim = self.heard.lock().leaders.get(&group).filter(|l| l.stands).map(|l| l.claim)?;
-        self.is_alive(claim.node).then_some(claim)
+        let heard = self.heard.lock();
+        heard.leaders.get(&group).filter(|l| l.stands && heard.alive.contains(&l.claim.node)).map(|l| l.claim)
     }
 
     /// Tells of every change of leaders and of who is alive.

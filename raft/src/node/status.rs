@@ -1,10 +1,13 @@
 //! What a node tells about itself.
 
 use super::{Node, group::Group};
-use crate::types::{LogId, TypeConfig};
-use openraft::{Instant, RaftMetrics, ServerState};
+use crate::{
+    codec::EntryRecord,
+    types::{GroupId, LogId, TypeConfig},
+};
+use openraft::{Instant, RaftLogReader, RaftMetrics, ServerState};
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{io, time::Duration};
 
 /// What a replica does in its group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,6 +137,15 @@ fn millis(duration: Duration) -> u64 {
 }
 
 impl Node {
+    /// The entries of a group that are committed, as far as this node knows, from an index on or from where its log begins:
+    /// what invariants are checked on.
+    pub async fn committed_entries(&self, group: GroupId, from: u64) -> io::Result<Vec<EntryRecord>> {
+        let Some(group) = self.find(group) else { return Ok(Vec::new()) };
+        let Some(committed) = group.metrics().committed.map(|c| c.index) else { return Ok(Vec::new()) };
+        let entries = group.log.clone().try_get_log_entries(from..=committed).await?;
+        Ok(entries.iter().map(EntryRecord::from).collect())
+    }
+
     /// A group as of now. One that sleeps has no heartbeats: the nodes' pulse stands in.
     pub(super) fn group_status(&self, group: &Group) -> GroupStatus {
         let mut status = GroupStatus::new(group.id.shard().map(|s| s.0), &group.metrics());

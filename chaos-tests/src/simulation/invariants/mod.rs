@@ -8,9 +8,8 @@ mod monotone;
 mod placement;
 mod replies;
 
-use super::disk::Disk;
 use crate::history::History;
-use raft::{ControlState, NodeStatus};
+use raft::{ControlState, GroupId, NodeStatus, codec::EntryRecord};
 use std::collections::BTreeMap;
 
 /// Something that must hold.
@@ -31,18 +30,18 @@ pub(super) trait Invariant {
 
 /// All machines that run and serve.
 pub(super) struct Sight<'a> {
-    pub(super) machines: &'a [Seen<'a>],
-    /// Is this one of the rarer looks, which may read what is stored?
-    pub(super) thorough: bool,
+    pub(super) machines: &'a [Seen],
 }
 
 /// One machine.
-pub(super) struct Seen<'a> {
+pub(super) struct Seen {
     pub(super) machine: usize,
     /// Counts its processes.
     pub(super) incarnation: u64,
     pub(super) status: NodeStatus,
-    pub(super) disk: &'a Disk,
+    /// Committed entries of each group that this process was not seen to have before; only in a thorough look.
+    pub(super) committed: Vec<(GroupId, Vec<EntryRecord>)>,
+    /// Only in a thorough look.
     pub(super) control: Option<ControlState>,
     pub(super) sessions_active: usize,
     pub(super) sessions_active_max: usize,
@@ -53,7 +52,7 @@ pub(super) struct Seen<'a> {
 /// All of them, as they are before anything has happened.
 pub(super) fn all() -> Vec<Box<dyn Invariant>> {
     vec![
-        Box::new(leaders::OneLeaderPerTerm::default()),
+        Box::new(leaders::LeadershipsAreWonOnce::default()),
         Box::new(log::LogMatching::default()),
         Box::new(monotone::NothingTakenBack::default()),
         Box::new(placement::OneVoterPerZone),
@@ -64,7 +63,7 @@ pub(super) fn all() -> Vec<Box<dyn Invariant>> {
 }
 
 /// The groups of a machine: shards by number, then the control group.
-pub(super) fn groups(status: &NodeStatus) -> BTreeMap<raft::GroupId, &raft::GroupStatus> {
-    let shards = status.shards.iter().filter_map(|g| Some((raft::GroupId(g.shard?), g)));
-    shards.chain([(raft::GroupId::CONTROL, &status.control)]).collect()
+pub(super) fn groups(status: &NodeStatus) -> BTreeMap<GroupId, &raft::GroupStatus> {
+    let shards = status.shards.iter().filter_map(|g| Some((GroupId(g.shard?), g)));
+    shards.chain([(GroupId::CONTROL, &status.control)]).collect()
 }

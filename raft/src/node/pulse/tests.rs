@@ -36,6 +36,34 @@ fn the_highest_term_leads_and_an_old_claim_never_comes_back() {
     assert_eq!(leader(), Some((1, 7)));
 }
 
+/// openraft orders leaderships by term and node: the simulator has seen two in one term (seed 4).
+#[test]
+fn in_one_term_the_greater_node_is_the_later_leader() {
+    let pulses = Pulses::new(Duration::from_secs(60));
+    let leader = || pulses.leader(SHARD).map(|l| l.node);
+    pulses.hear(2, &message(8, &[(3, 5)]));
+    // It does not know yet.
+    pulses.hear(1, &message(7, &[(3, 5)]));
+    assert_eq!(leader(), Some(2));
+    pulses.hear(3, &message(9, &[(3, 5)]));
+    assert_eq!(leader(), Some(3));
+}
+
+/// Whoever was told of no change must not have seen one: a leader that was silent for a moment, and that somebody asked for
+/// just then, was never found again (simulator, seed 54).
+#[test]
+fn a_silence_that_nobody_was_told_of_is_none() {
+    let pulses = Pulses::new(Duration::from_millis(20));
+    pulses.hear(1, &message(7, &[(3, 5)]));
+    let mut changes = pulses.changes();
+    changes.borrow_and_update();
+    std::thread::sleep(Duration::from_millis(40));
+    let seen = pulses.leader(SHARD);
+    pulses.hear(1, &message(7, &[(3, 5)]));
+    pulses.look();
+    assert!(seen == pulses.leader(SHARD) || changes.has_changed().unwrap());
+}
+
 #[test]
 fn who_is_silent_does_not_lead() {
     let pulses = Pulses::new(Duration::from_millis(20));
@@ -43,8 +71,8 @@ fn who_is_silent_does_not_lead() {
     let mut changes = pulses.changes();
     changes.borrow_and_update();
     std::thread::sleep(Duration::from_millis(40));
-    assert_eq!((pulses.leader(SHARD), pulses.is_alive(1)), (None, false));
     pulses.look();
+    assert_eq!((pulses.leader(SHARD), pulses.is_alive(1)), (None, false));
     assert!(changes.has_changed().unwrap(), "silence is a change");
     assert_eq!((pulses.feature_level(1), pulses.incarnation(1)), (Some(2), Some(7)));
 }
