@@ -35,9 +35,13 @@ use std::path::Path;
 /// Call it once in a process. The simulation has a thread of its own, which draws its randomness anew.
 pub fn simulate(plan: Plan, folder: &Path, says: bool) -> Report {
     tertulia_seeded::seed(plan.seed);
+    tertulia_seeded::set_now_ns(0);
     let run = || {
         raft::simulation::begin();
         world::World::new(plan, folder, says).run()
     };
-    std::thread::scope(|scope| scope.spawn(run).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    let report =
+        std::thread::scope(|scope| scope.spawn(run).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+    tertulia_seeded::end();
+    report
 }

@@ -268,6 +268,7 @@ impl World {
 
     fn step(&mut self) -> Result<(), Broken> {
         self.now_us += self.plan.timing.step_us;
+        tertulia_seeded::set_now_ns(self.now_us * 1_000);
         while let Some(entry) = self.due.first_entry().filter(|e| e.key().0 <= self.now_us) {
             let due = entry.remove();
             self.ends(due);
