@@ -6,6 +6,7 @@
 use crate::admission::Permit;
 use crate::sessions::Brain;
 use crate::turn::{TurnError, TurnReply, TurnRequest};
+use cluster_config::planted_bug;
 use dialogue::engine::{Step, TurnInput, TurnOutcome};
 use dialogue::ports::{ActionRunner, Clock, Journal};
 use dialogue::tracker::Tracker;
@@ -238,11 +239,6 @@ fn check_key(request: &TurnRequest, reply: TurnReply) -> Result<TurnReply, TurnE
         return Ok(reply);
     }
     Err(TurnError::KeyReused { seq: reply.turn.seq })
-}
-
-/// Bugs that the drills must find, switched by `TERTULIA_PLANT_BUG` in builds with the feature `planted-bugs` only.
-fn planted_bug(name: &str) -> bool {
-    cfg!(feature = "planted-bugs") && std::env::var("TERTULIA_PLANT_BUG").is_ok_and(|bug| bug == name)
 }
 
 /// Another key for every turn, for the planted bug.

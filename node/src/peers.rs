@@ -1,6 +1,7 @@
 //! Turns and reads between nodes, over the same connections as the log.
 
 use actors::{Peers, Router, TurnError, TurnReply, TurnRequest};
+use cluster_config::planted_bug;
 use dialogue::ports::{BoxFuture, Consistency, Journal, JournalError, Owner};
 use dialogue::{IdempotencyKey, NodeId, SessionId, SessionSnapshot, Value};
 use proto::turns_client::TurnsClient;
@@ -154,11 +155,6 @@ async fn read_here(journal: &dyn Journal, session: &SessionId, part: Part) -> Re
             Ok(SessionSnapshot { seq: turns.last().map_or(after_seq, |t| t.seq), turns })
         }
     }
-}
-
-/// Bugs that the drills must find, switched by `TERTULIA_PLANT_BUG` in builds with the feature `planted-bugs` only.
-fn planted_bug(name: &str) -> bool {
-    cfg!(feature = "planted-bugs") && std::env::var("TERTULIA_PLANT_BUG").is_ok_and(|bug| bug == name)
 }
 
 /// The planted bugs: what this replica has applied, whoever leads (`stale-read`), or where it believes that it leads

@@ -1,7 +1,8 @@
 //! The simulator's command line.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
+use cluster_config::PLANTED_BUGS;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -110,9 +111,10 @@ fn main() -> Result<ExitCode> {
             let plan = Plan::of(seed, how.seconds, how.timing.as_deref());
             println!("{} faults", plan.faults.len());
             let path = runner(&how)?.shrink_seed(seed, plan, &folder, |s| println!("{s}"))?;
+            let features = if how.bug.is_some() { "--features planted-bugs " } else { "" };
             let bug = how.bug.map_or(String::new(), |bug| format!("TERTULIA_PLANT_BUG={bug} "));
             println!(
-                "{bug}cargo run --release -p tertulia-chaos-tests --bin tertulia-sim -- run --plan {} --story",
+                "{bug}cargo run --release -p tertulia-chaos-tests {features}--bin tertulia-sim -- run --plan {} --story",
                 path.display()
             );
             Ok(ExitCode::SUCCESS)
@@ -121,6 +123,15 @@ fn main() -> Result<ExitCode> {
 }
 
 fn runner(how: &How) -> Result<Runner> {
+    if let Some(bug) = &how.bug {
+        if !PLANTED_BUGS.iter().any(|(name, _)| name == bug) {
+            let names: Vec<&str> = PLANTED_BUGS.iter().map(|(name, _)| *name).collect();
+            bail!("--bug: found {bug:?}, expected one of {}", names.join(", "));
+        }
+        if !cfg!(feature = "planted-bugs") {
+            bail!("--bug: this binary cannot plant bugs; build it with --features planted-bugs");
+        }
+    }
     let binary = std::env::current_exe().context("where this binary is")?;
     Ok(Runner { binary, bug: how.bug.clone(), seconds: how.seconds, timing: how.timing.clone() })
 }

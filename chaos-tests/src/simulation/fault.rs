@@ -144,7 +144,7 @@ const KINDS: &[Kind] = &[
             Some(Fault::ClockStep { machine: machine(p, c), by_ms })
         },
     },
-    Kind { weight: 3, draw: |p, c| (p.machines() > 3).then(|| Fault::Move { shard: c.below(p.shards.into()) as u32 }) },
+    Kind { weight: 8, draw: |p, c| (p.machines() > 3).then(|| Fault::Move { shard: c.below(p.shards.into()) as u32 }) },
     Kind {
         weight: 2,
         draw: |p, c| {
@@ -164,7 +164,7 @@ impl Fault {
         let kinds: Vec<&Kind> = KINDS.iter().filter(|_| chance.hits(0.6)).collect();
         let weights: u64 = kinds.iter().map(|k| k.weight).sum();
         // From a storm to a fault now and then.
-        let apart = plan.timing.election_ms_max * *chance.pick(&[4, 15, 15, 60]);
+        let apart = plan.timing.election_ms_max * *chance.pick(&[4, 8, 15, 40]);
         let mut faults = Vec::new();
         let mut at_ms = 0;
         while weights > 0 {

@@ -99,7 +99,7 @@ impl Plan {
         };
         let idle_sleep_ms = *chance.pick(&[0, 2_000, 2_000, 10_000]);
         let timing = Timing { idle_sleep_ms: idle_sleep_ms * timing.scale.min(5), ..timing };
-        let zones = chance.pick(&[vec![0, 1, 2], vec![0, 1, 2], vec![0, 0, 1, 2], vec![0, 0, 1, 1, 2]]).clone();
+        let zones = chance.pick(&[vec![0, 1, 2], vec![0, 0, 1, 2], vec![0, 0, 1, 1, 2]]).clone();
         let scale = timing.scale;
         let link = |latency_us: u64, jitter_us: u64| Link {
             latency_us: latency_us * scale,

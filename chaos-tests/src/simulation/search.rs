@@ -120,10 +120,11 @@ impl Runner {
     /// The command that runs a seed again, for people.
     pub fn again(&self, seed: u64) -> String {
         let bug = self.bug.as_ref().map_or(String::new(), |bug| format!("TERTULIA_PLANT_BUG={bug} "));
+        let features = if self.bug.is_some() { "--features planted-bugs " } else { "" };
         let timing = self.timing.as_ref().map_or(String::new(), |timing| format!(" --timing {timing}"));
         let seconds = self.seconds;
         format!(
-            "{bug}cargo run --release -p tertulia-chaos-tests --bin tertulia-sim -- run --seed {seed} --seconds {seconds}{timing} --story"
+            "{bug}cargo run --release -p tertulia-chaos-tests {features}--bin tertulia-sim -- run --seed {seed} --seconds {seconds}{timing} --story"
         )
     }
 

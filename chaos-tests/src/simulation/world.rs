@@ -574,8 +574,13 @@ impl World {
         let Some(placed) = control.placement.iter().find(|p| p.shard == shard) else { return };
         let from = *self.chance.pick(&placed.voters);
         let of_zone = control.node(from).map(|n| n.zone.clone());
-        let others: Vec<u64> =
-            control.present().filter(|n| Some(&n.zone) == of_zone.as_ref() && n.node != from).map(|n| n.node).collect();
+        // Now and then to another zone: that must be refused.
+        let anywhere = self.chance.hits(0.3);
+        let others: Vec<u64> = control
+            .present()
+            .filter(|n| (anywhere || Some(&n.zone) == of_zone.as_ref()) && n.node != from)
+            .map(|n| n.node)
+            .collect();
         if !others.is_empty() {
             let to = *self.chance.pick(&others);
             self.admin(move |_| admin::Ask::Move { shard, from, to }, 0);

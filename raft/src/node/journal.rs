@@ -24,8 +24,11 @@ use tokio::time::Instant;
 pub(super) async fn blocking<T: Send + 'static>(
     read: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, JournalError> {
-    let store = |detail: String| JournalError::Store { detail };
-    crate::blocking::blocking(read).await.flatten().map_err(|e| store(e.to_string()))
+    crate::blocking::blocking(read).await.flatten().map_err(unreadable)
+}
+
+fn unreadable(error: io::Error) -> JournalError {
+    JournalError::Store { detail: error.to_string() }
 }
 
 impl Journal for Node {
@@ -51,7 +54,7 @@ impl Journal for Node {
             let group = self.shard_group(&session);
             self.ensure_linearizable(&group).await?;
             let state = group.state.clone();
-            blocking(move || state.load(&session)).await
+            self.read(move || state.load(&session)).await.map_err(unreadable)
         })
     }
 
@@ -62,7 +65,7 @@ impl Journal for Node {
     ) -> BoxFuture<'_, Result<Option<TurnRecord>, JournalError>> {
         Box::pin(async move {
             let state = self.shard_group(&session).state.clone();
-            blocking(move || state.recorded(&session, &key)).await
+            self.read(move || state.recorded(&session, &key)).await.map_err(unreadable)
         })
     }
 
@@ -82,7 +85,7 @@ impl Journal for Node {
                 return Err(self.elsewhere(&group));
             }
             let state = group.state.clone();
-            blocking(move || state.turns(&session, after_seq, limit.min(TURNS_READ_MAX))).await
+            self.read(move || state.turns(&session, after_seq, limit.min(TURNS_READ_MAX))).await.map_err(unreadable)
         })
     }
 

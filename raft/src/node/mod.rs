@@ -2,6 +2,7 @@
 
 mod balance;
 mod bootstrap;
+mod damage;
 pub(crate) mod disk;
 mod error;
 mod group;
@@ -77,6 +78,8 @@ pub struct Node {
     leads_changed: Arc<Notify>,
     /// Why this node cannot be one of the cluster, if so.
     fault: OnceLock<String>,
+    /// Told when damage is found.
+    damaged: Arc<Notify>,
     peers: Peers,
     certificates: Option<Certificates>,
     store: Arc<dyn Store>,

@@ -1,7 +1,7 @@
 //! From a configuration to a running node.
 
 use super::{
-    Node, StartError, balance, bootstrap,
+    Node, StartError, balance, bootstrap, damage,
     disk::DiskGuard,
     group::Group,
     identity, join,
@@ -130,6 +130,7 @@ pub(super) async fn start(
         beat: Beat::new(config.me()),
         leads_changed: Arc::new(Notify::new()),
         fault: OnceLock::new(),
+        damaged: Arc::default(),
         peers,
         certificates,
         store,
@@ -303,6 +304,7 @@ fn run_tasks(node: &Arc<Node>, seen: Option<Seen>) {
     node.spawn(retire::run(weak.clone()));
     node.spawn(balance::run(weak.clone()));
     node.spawn(snapshots::run(weak.clone()));
+    node.spawn(damage::run(weak.clone(), node.damaged.clone()));
     node.spawn(async move {
         let mut every = tokio::time::interval(DISK_EVERY);
         loop {

@@ -141,7 +141,7 @@ impl Node {
     /// what invariants are checked on.
     pub async fn committed_entries(&self, group: GroupId, from: u64) -> io::Result<Vec<EntryRecord>> {
         let Some(group) = self.find(group) else { return Ok(Vec::new()) };
-        let Some(committed) = group.metrics().committed.map(|c| c.index) else { return Ok(Vec::new()) };
+        let Some(committed) = group.metrics().local_committed.map(|c| c.index) else { return Ok(Vec::new()) };
         let entries = group.log.clone().try_get_log_entries(from..=committed).await?;
         Ok(entries.iter().map(EntryRecord::from).collect())
     }

@@ -8,6 +8,7 @@ use crate::{
     limits::{APPEND_BYTES_MAX, COMMITTED_MARK_EVERY, LOG_CACHE_BYTES_MAX, PURGE_ENTRIES, STORE_VALUE_BYTES_MAX},
     types::{Entry, GroupId, IOFlushed, LogId, TypeConfig, Vote},
 };
+use cluster_config::planted_bug;
 use openraft::{LogState, OptionalSend, RaftLogReader, storage::RaftLogStorage};
 use parking_lot::Mutex;
 use std::{
@@ -278,7 +279,9 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 
     async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
         let value = codec::encode(&VoteRecord::from(vote));
-        self.0.writer.write_durably(vec![(keys::vote(self.0.group), Some(value.into()))]).await?;
+        if !planted_bug("forget-vote") {
+            self.0.writer.write_durably(vec![(keys::vote(self.0.group), Some(value.into()))]).await?;
+        }
         // Readers compare it with the leader that they read for: visible only when it counts.
         self.0.inner.lock().ends.vote = Some(*vote);
         Ok(())

@@ -7,6 +7,7 @@ use super::{
     queue::{Closed, Queue},
 };
 use crate::{failpoints, simulation, types::IOFlushed};
+use cluster_config::planted_bug;
 use futures::FutureExt;
 use simulated::Simulated;
 use std::{
@@ -274,6 +275,9 @@ fn apply(
 
 fn sync(store: &dyn Store, shared: &Shared) -> io::Result<()> {
     works(shared)?;
+    if planted_bug("skip-fsync") {
+        return Ok(());
+    }
     let start = std::time::Instant::now();
     store.barrier()?;
     failpoints::pass("writer-synced");

@@ -1,0 +1,39 @@
+//! Damage that is found while the node runs: it stops taking part, so that those whose data is whole take over.
+//!
+//! What is read at the start is checked there (logs, marks); what a session holds is read when it is needed. A leader that
+//! cannot read a session would refuse its turns for ever, and no other node would know.
+
+use super::Node;
+use std::{
+    io,
+    sync::{Arc, Weak},
+};
+use tokio::sync::Notify;
+
+impl Node {
+    /// Runs a read of the state where waiting is allowed; what it finds damaged ends this node's part.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let done = crate::blocking::blocking(read).await.flatten();
+        if let Err(e) = &done
+            && e.kind() == io::ErrorKind::InvalidData
+            && self.fault.set(format!("the data folder is damaged: {e}")).is_ok()
+        {
+            let folder = self.config.data_dir.display();
+            tracing::error!(error = %e, %folder, "damage: this node stops taking part; `tertulia node rejoin` begins anew");
+            self.damaged.notify_one();
+        }
+        done
+    }
+}
+
+/// Waits for damage; then leaderships go to others, and all groups end.
+pub(super) async fn run(node: Weak<Node>, damaged: Arc<Notify>) {
+    damaged.notified().await;
+    let Some(node) = node.upgrade() else { return };
+    node.resign().await;
+    // One that has ended already says so; that is what is wanted.
+    futures::future::join_all(node.all_groups().iter().map(|g| g.raft.shutdown())).await;
+}
