@@ -77,6 +77,8 @@ pub(super) struct Machine {
     pub(super) paused: bool,
     /// Is it stopping in good order?
     pub(super) stopping: bool,
+    /// Will its disk fail, or has it?
+    pub(super) ailing: bool,
     /// Committed entries that were seen of this process.
     committed: BTreeMap<GroupId, u64>,
     /// Counts its processes.
@@ -137,6 +139,7 @@ impl Machine {
             answers: Answers::Resets,
             paused: false,
             stopping: false,
+            ailing: false,
             committed: BTreeMap::new(),
             incarnation: 0,
         }
@@ -205,7 +208,7 @@ impl Machine {
         let runtime = builder.expect("a runtime without I/O needs nothing of the system");
         let origin = runtime.block_on(async { Instant::now() });
         self.incarnation += 1;
-        (self.paused, self.stopping) = (false, false);
+        (self.paused, self.stopping, self.ailing) = (false, false, false);
         self.committed.clear();
         *self.process.lock() = Process::Starting;
         self.answers = Answers::Yes;
@@ -264,7 +267,7 @@ impl Machine {
             let _context = entered.enter();
             run.runtime.shutdown_background();
         }
-        (self.paused, self.stopping) = (false, false);
+        (self.paused, self.stopping, self.ailing) = (false, false, false);
     }
 
     /// Committed entries that this process was not seen to have before.

@@ -188,8 +188,9 @@ impl World {
             self.ends(Due::Room(machine));
             self.ends(Due::Wake(machine));
             self.ends(Due::Undrain(machine));
-            // A process that was stopping, or whose disk has failed, is started anew.
-            if self.machines[machine].stopping || self.machines[machine].app().is_none_or(|app| !app.raft.is_ready()) {
+            // A process that was stopping, or whose disk fails, is started anew.
+            let ill = self.machines[machine].stopping || self.machines[machine].ailing;
+            if ill || self.machines[machine].app().is_none_or(|app| !app.raft.is_ready()) {
                 self.ends(Due::Restart(machine));
             }
             self.ends(Due::Start(machine));
@@ -473,11 +474,13 @@ impl World {
                 self.machines[machine].disk.free_bytes.store(0, Relaxed);
                 self.later(us(for_ms), Due::Room(machine));
             }
-            Fault::FailWrite { machine, for_ms } => {
+            Fault::FailWrite { machine, for_ms } if self.machines[machine].is_running() => {
                 let store = self.machines[machine].disk.contents();
                 store.fail_at(store.steps());
+                self.machines[machine].ailing = true;
                 self.later(us(for_ms), Due::Restart(machine));
             }
+            Fault::FailWrite { .. } => {}
             Fault::FlipBit { machine, for_ms } => self.flip_bit(machine, us(for_ms)),
             Fault::ClockStep { machine, by_ms } => self.machines[machine].skew_ms += by_ms,
             Fault::Move { shard } => self.move_shard(shard),

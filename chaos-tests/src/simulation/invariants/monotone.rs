@@ -27,7 +27,7 @@ impl Invariant for NothingTakenBack {
                 let key = (seen.machine, seen.incarnation, group);
                 let before = self.of_process.insert(key, now).unwrap_or_default();
                 // A replica that has left its group is wiped, and begins anew.
-                let wiped = status.last_log.is_none();
+                let wiped = (status.committed, status.applied) == (None, None);
                 if !wiped && (now.0 < before.0 || now.1 < before.1 || now.2 < before.2) {
                     return Err(format!(
                         "{group}, node {node}: committed, applied and term were {before:?}, and are {now:?}"
