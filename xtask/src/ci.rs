@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 /// The binary of tests knows how to plant bugs: the drills must see that the checker finds them. And the log's own
 /// crash test ends its processes at named places.
-const FEATURES: [&str; 2] = ["--features", "tertulia-node/planted-bugs,tertulia-raft/failpoints"];
+const FEATURES: [&str; 2] =
+    ["--features", "tertulia-node/planted-bugs,tertulia-raft/failpoints,tertulia-chaos-tests/planted-bugs"];
 /// Marks a line by which a test says what it missed.
 const MISSED: &str = "did not run";
 

@@ -186,10 +186,14 @@ impl Machine {
         });
     }
 
-    /// Moves the data aside and asks for a new id, as `tertulia node rejoin` does.
-    pub(super) fn rejoin(&mut self, now_us: u64) {
+    /// Its data was moved aside.
+    pub(super) fn begin_anew(&mut self) {
         self.damaged = false;
         self.disk.wipe(self.incarnation);
+    }
+
+    /// Asks for a new id and moves the data aside, as `tertulia node rejoin` does.
+    pub(super) fn rejoin(&mut self, now_us: u64) {
         let (config, wire) = (self.config.clone(), self.network.wire(self.id));
         self.begin(now_us, async move {
             match raft::rejoin_simulated(&config, wire).await {

@@ -318,13 +318,14 @@ impl World {
                 Process::Rejoined => {
                     self.say(&format!("machine {at} has a new id"));
                     self.machines[at].kill(Answers::Resets, Survivors::All);
+                    self.machines[at].begin_anew();
                     self.machines[at].start(self.now_us);
                 }
                 Process::Failed(why) => {
                     self.say(&format!("machine {at} does not run: {why}"));
                     self.machines[at].kill(Answers::Resets, Survivors::All);
                     if self.machines[at].damaged {
-                        // Its data is moved aside, and it comes back under another id.
+                        // It comes back under another id.
                         self.report.rejoins += 1;
                         self.machines[at].rejoin(self.now_us);
                     } else {

@@ -88,9 +88,16 @@ async fn new_id(client: &Client, old: u64) -> Result<u64, RejoinError> {
     }
     let replaces = (entry.state != NodeState::Removed).then_some(old);
     let (zone, peer, http) = (entry.zone.clone(), entry.peer.clone(), entry.http.clone());
-    match client.ask(&Ask::Add { zone, peer, http, replaces }).await? {
-        Answer::Added(node) => Ok(node),
-        other => Err(AdminError::Answer(format!("{other:?} to the wish for an id")).into()),
+    match client.ask(&Ask::Add { zone, peer, http, replaces }).await {
+        Ok(Answer::Added(node)) => Ok(node),
+        Ok(other) => Err(AdminError::Answer(format!("{other:?} to the wish for an id")).into()),
+        // It may have been given, and the answer lost with the leader: asked again, the cluster refuses.
+        Err(AdminError::Refused(why)) => {
+            let status = client.status().await?;
+            let entry = status.nodes.iter().find(|n| n.node == old);
+            entry.and_then(|e| given_before(&status, e)).ok_or(AdminError::Refused(why).into())
+        }
+        Err(e) => Err(e.into()),
     }
 }
 

@@ -1,0 +1,121 @@
+//! The simulator itself: its determinism, what it must find, and a few seeds that nobody has seen yet.
+#![allow(clippy::unwrap_used, reason = "a test ends at the first thing that goes wrong")]
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tertulia_chaos_tests::simulation::{Found, Plan, Runner};
+
+/// Processes at once.
+const JOBS: usize = 2;
+
+fn runner(bug: Option<&str>, timing: Option<&str>, seconds: u64) -> Runner {
+    let binary = PathBuf::from(env!("CARGO_BIN_EXE_tertulia-sim"));
+    Runner { binary, bug: bug.map(str::to_owned), seconds, timing: timing.map(str::to_owned) }
+}
+
+/// Seeds with snapshots, membership changes, bit flips and restarts among them.
+#[test]
+fn the_same_seed_gives_the_same_history_byte_for_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    for (seed, timing) in [(191, "lan"), (5, "wan"), (23, "wan"), (27, "slow")] {
+        let run = |name: &str| {
+            let out = folder.path().join(name);
+            let seed = seed.to_string();
+            let args = ["run", "--seed", &seed, "--seconds", "20", "--timing", timing, "--out"];
+            let status = Command::new(env!("CARGO_BIN_EXE_tertulia-sim")).args(args).arg(&out).status().unwrap();
+            assert!(status.success(), "seed {seed} ({timing}) has found something");
+            std::fs::read(out).unwrap()
+        };
+        let (one, other) = (run("one"), run("other"));
+        assert!(one.len() > 10_000, "there is a history");
+        assert!(one == other, "seed {seed} ({timing}) gave two histories");
+    }
+}
+
+/// A bug, the speed of the clocks and the simulated seconds of a run, and the seeds among which one finds it.
+const PLANTED: &[(&str, &str, u64, std::ops::Range<u64>)] = &[
+    ("reply-before-commit", "slow", 60, 1..6),
+    ("ignore-key", "slow", 60, 1..6),
+    ("stale-read", "slow", 60, 1..11),
+    ("blind-leader", "slow", 120, 1..41),
+    ("skip-fsync", "wan", 60, 1..11),
+    ("forget-vote", "slow", 60, 1..6),
+    ("snapshot-hole", "wan", 60, 1..21),
+    ("no-fence", "slow", 120, 1..21),
+    ("two-voters-a-zone", "wan", 60, 1..11),
+    ("purge-ahead", "lan", 40, 5..9),
+];
+
+fn finds(bug: &str) {
+    if !cfg!(feature = "planted-bugs") {
+        println!("this test did not run: it was built without the feature planted-bugs (cargo xtask test builds it)");
+        return;
+    }
+    let (_, timing, seconds, seeds) = PLANTED.iter().find(|(name, ..)| *name == bug).unwrap();
+    let first = |found: &Found| !found.broken.is_empty();
+    let found = runner(Some(bug), Some(timing), *seconds).search(seeds.clone(), JOBS, None, first).unwrap();
+    let broken = found.broken.first().unwrap_or_else(|| panic!("{bug} was not found by the seeds {seeds:?}"));
+    println!("{bug}: found by seed {} of {seeds:?}: {:?}", broken.seed, broken.broken);
+}
+
+macro_rules! finds {
+    ($($test:ident: $bug:literal),* $(,)?) => {
+        $(#[test] fn $test() { finds($bug) })*
+        #[test]
+        fn every_planted_bug_has_its_test() {
+            let mut tested = vec![$($bug),*];
+            let mut planted: Vec<&str> = cluster_config::PLANTED_BUGS.iter().map(|(name, _)| *name).collect();
+            tested.sort_unstable();
+            planted.sort_unstable();
+            assert_eq!(tested, planted);
+        }
+    };
+}
+
+finds! {
+    a_reply_before_its_commit_is_found: "reply-before-commit",
+    an_ignored_key_is_found: "ignore-key",
+    a_stale_read_is_found: "stale-read",
+    a_leader_that_does_not_ask_is_found: "blind-leader",
+    a_skipped_fsync_is_found: "skip-fsync",
+    a_forgotten_vote_is_found: "forget-vote",
+    a_hole_in_a_snapshot_is_found: "snapshot-hole",
+    a_lost_fence_is_found: "no-fence",
+    two_voters_in_a_zone_are_found: "two-voters-a-zone",
+    a_purge_ahead_of_the_state_is_found: "purge-ahead",
+}
+
+/// Seeds of today, so that no two days look at the same ones; `TERTULIA_SEEDS_FROM` names others.
+#[test]
+fn fresh_seeds_find_nothing() {
+    let days = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / 86_400;
+    let from = std::env::var("TERTULIA_SEEDS_FROM").ok().and_then(|s| s.parse().ok()).unwrap_or(days * 1_000);
+    let mut all = Vec::new();
+    for (timing, seeds) in [("slow", 24), ("wan", 8), ("lan", 2)] {
+        let time = Some(Duration::from_secs(60));
+        let found = runner(None, Some(timing), 40).search(from..from + seeds, JOBS, time, |_| false).unwrap();
+        println!("{} seeds from {from} on, {timing}: {:.2} simulated hours", found.seeds, found.all_hours());
+        assert!(found.seeds > 0);
+        all.extend(found.broken.into_iter().map(|run| (run.seed, timing, run.broken)));
+    }
+    assert!(all.is_empty(), "TERTULIA_SEEDS_FROM={from}: {all:#?}");
+}
+
+#[test]
+fn a_failing_plan_is_shrunk_to_what_it_needs() {
+    if !cfg!(feature = "planted-bugs") {
+        println!("this test did not run: it was built without the feature planted-bugs (cargo xtask test builds it)");
+        return;
+    }
+    let runner = runner(Some("forget-vote"), Some("wan"), 60);
+    let plan = Plan::of(3, 60, Some("wan"));
+    let before = runner.run_plan(&plan).unwrap().broken.expect("the bug shows in this plan");
+    let least = runner.shrink(plan.clone(), |_| {}).unwrap();
+    assert!(least.faults.len() < plan.faults.len() / 2, "{} of {} faults", least.faults.len(), plan.faults.len());
+    let after = runner.run_plan(&least).unwrap().broken.expect("it shows in what is left of it");
+    assert_eq!(after.invariant, before.invariant);
+    // Without the bug the plan is harmless: it is not the plan that breaks something.
+    let harmless = Runner { bug: None, ..runner };
+    assert_eq!(harmless.run_plan(&least).unwrap().broken, None);
+}
