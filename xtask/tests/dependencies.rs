@@ -14,8 +14,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "tertulia-node",
         &["tertulia-dialogue", "tertulia-cluster-config", "tertulia-raft", "tertulia-actors", "tertulia-shaders"],
     ),
-    // It drives processes from outside: what it would link, it could not kill.
-    ("tertulia-chaos-tests", &["tertulia-dialogue", "tertulia-cluster-config", "tertulia-raft"]),
+    // The simulator links what it simulates, which is a whole node; the drills drive processes from outside.
+    (
+        "tertulia-chaos-tests",
+        &[
+            "tertulia-dialogue",
+            "tertulia-cluster-config",
+            "tertulia-raft",
+            "tertulia-actors",
+            "tertulia-node",
+            "tertulia-seeded",
+        ],
+    ),
+    ("tertulia-seeded", &[]),
     ("tertulia-xtask", &[]),
 ];
 

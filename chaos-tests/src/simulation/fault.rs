@@ -167,10 +167,13 @@ impl Fault {
         let apart = plan.timing.election_ms_max * *chance.pick(&[4, 8, 15, 40]);
         let mut faults = Vec::new();
         let mut at_ms = 0;
-        while weights > 0 {
+        if weights == 0 {
+            return faults;
+        }
+        loop {
             at_ms += chance.between(1, 2 * apart);
             if at_ms >= plan.seconds * 1_000 {
-                break;
+                return faults;
             }
             let mut at = chance.below(weights);
             let kind = kinds.iter().find(|k| {
@@ -182,7 +185,6 @@ impl Fault {
                 faults.push(Planned { at_ms, fault });
             }
         }
-        faults
     }
 
     /// Its kind, for counting.

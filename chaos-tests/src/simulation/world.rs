@@ -283,7 +283,7 @@ impl World {
         let until = self.clients_origin + Duration::from_micros(self.now_us);
         self.clients.block_on(async move { tokio::time::sleep_until(until).await });
         self.attend();
-        if self.now_us / self.plan.timing.step_us % LOOK_EVERY == 0 {
+        if (self.now_us / self.plan.timing.step_us).is_multiple_of(LOOK_EVERY) {
             self.looks += 1;
             self.look(self.looks.is_multiple_of(THOROUGH_EVERY))?;
         }

@@ -5,11 +5,14 @@ use super::{Invariant, Sight, groups};
 use raft::{GroupId, Role};
 use std::collections::BTreeMap;
 
+/// Committed and applied indexes, and the term.
+type Reached = (Option<u64>, Option<u64>, u64);
+
 /// The furthest that was seen.
 #[derive(Default)]
 pub(super) struct NothingTakenBack {
-    /// Of a process: committed and applied indexes and the term.
-    of_process: BTreeMap<(usize, u64, GroupId), (Option<u64>, Option<u64>, u64)>,
+    /// Of a process.
+    of_process: BTreeMap<(usize, u64, GroupId), Reached>,
     /// The highest term that a node has led, over all its processes.
     led: BTreeMap<(u64, GroupId), u64>,
 }
