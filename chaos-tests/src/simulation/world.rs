@@ -639,6 +639,11 @@ fn state(machine: &Machine) -> String {
     }
 }
 
+/// How long one answer is waited for: the network may have lost it.
+fn one_answer(patience: Duration) -> Duration {
+    (patience / 20).max(Duration::from_secs(1))
+}
+
 /// Says something in a session until it is acknowledged.
 async fn last_turn(
     post: &Post,
@@ -651,7 +656,7 @@ async fn last_turn(
     let mut attempts = Vec::new();
     let mut acknowledged = false;
     while !acknowledged && begun.elapsed() < patience {
-        let left = (patience - begun.elapsed()).min(patience / 4);
+        let left = (patience - begun.elapsed()).min(one_answer(patience));
         let ask = Ask::Say { session: session.clone(), key: key.clone(), text: text.into(), patience: left };
         let start_ns = post.now_ns();
         let outcome = clients::outcome(post.ask(first, ask, left).await, false);
@@ -680,7 +685,7 @@ async fn view(post: &Post, to: MachineId, sessions: usize, patience: Duration) -
         loop {
             let after_seq = turns.last().map_or(0, |t| t.seq);
             let ask = Ask::Read { session: session.clone(), after_seq, limit: PAGE, local: false };
-            match post.ask(to, ask, patience / 4).await {
+            match post.ask(to, ask, one_answer(patience)).await {
                 Some(Answer::Read(Ok(page))) => {
                     turns.extend(page.turns.iter().map(clients::logged));
                     if page.turns.len() < PAGE as usize {
