@@ -3,8 +3,8 @@
 use crate::admission::Admission;
 use crate::sessions::Sessions;
 use crate::turn::{TurnError, TurnReply, TurnRequest};
-use dialogue::NodeId;
 use dialogue::ports::{BoxFuture, Journal, Owner};
+use dialogue::{NodeId, ShardId};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,9 @@ const BACKOFF: Duration = Duration::from_millis(20);
 const BACKOFF_MAX: Duration = Duration::from_millis(500);
 /// Longest wait for a change of owner before the owner is looked up again.
 const OWNER_WAIT_MAX: Duration = Duration::from_millis(200);
+
+/// How long the answer of a node that no longer leads is still waited for.
+const OVERTAKEN_GRACE: Duration = Duration::from_millis(20);
 
 /// Carries turns to other nodes.
 pub trait Peers: Send + Sync + 'static {
@@ -53,7 +56,7 @@ impl Router {
             let owner = self.journal.owner(shard);
             let answer = match owner {
                 Owner::Local => self.sessions.turn(request.clone()).await,
-                Owner::Remote(node) => self.peers.forward(node, request.clone()).await,
+                Owner::Remote(node) => self.forward(node, &request).await,
                 Owner::Unknown => {
                     self.wait_for_another_owner(&request, owner).await;
                     continue;
@@ -89,6 +92,34 @@ impl Router {
             }
         }
         Err(last)
+    }
+
+    /// Hands the turn to its owner. A node that is frozen or cut off answers nothing for as long as its connection stands, while
+    /// another leads already: when that is known, nobody waits for it any more.
+    async fn forward(&self, node: NodeId, request: &TurnRequest) -> Result<TurnReply, TurnError> {
+        let shard = self.journal.shard_of(&request.session);
+        tokio::select! {
+            biased;
+            answer = self.peers.forward(node, request.clone()) => answer,
+            () = self.overtaken(shard, node) => Err(TurnError::OutcomeUnknown),
+        }
+    }
+
+    /// Resolves a moment after the shard has another owner than `node`: one that hands over in good order still answers.
+    async fn overtaken(&self, shard: ShardId, node: NodeId) {
+        loop {
+            let owner = self.journal.owner_changed(shard, Owner::Remote(node)).await;
+            if owner != Owner::Unknown {
+                tokio::time::sleep(OVERTAKEN_GRACE).await;
+                return;
+            }
+            // Nobody leads: who led may go on. Its successor is what is waited for.
+            let next = self.journal.owner_changed(shard, Owner::Unknown).await;
+            if next != Owner::Remote(node) {
+                tokio::time::sleep(OVERTAKEN_GRACE).await;
+                return;
+            }
+        }
     }
 
     /// Takes a turn that another node forwarded: as the owner, or not at all.

@@ -79,6 +79,32 @@ async fn a_refusal_does_not_take_back_what_is_unknown() {
     assert!(matches!(router.turn(request("s", "k2", "hi")).await, Err(TurnError::Overloaded { .. })));
 }
 
+/// A node that stands still: its connections are open, and it answers nothing.
+struct StandsStill;
+
+impl Peers for StandsStill {
+    fn forward(&self, _to: NodeId, _request: TurnRequest) -> BoxFuture<'_, Result<TurnReply, TurnError>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+/// Found by the drills `freeze-leader` and `cut-zone`: turns waited for the old leader as long as their clients had patience.
+#[tokio::test]
+async fn a_turn_does_not_wait_for_a_leader_that_was_replaced() {
+    let (node, _truth) = alone().await;
+    node.journal.owner.send_replace(Owner::Remote(NodeId(2)));
+    let router = Router::new(node.journal.clone(), node.sessions.clone(), Arc::new(StandsStill), 64);
+    let turn = tokio::spawn(async move { router.turn(request("s", "k1", "hi")).await });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    node.journal.owner.send_replace(Owner::Unknown);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!turn.is_finished(), "it still may answer");
+
+    node.journal.owner.send_replace(Owner::Local);
+    // Its client would wait for ten seconds; nothing else ends the wait for the old leader.
+    assert_eq!(turn.await.unwrap().unwrap().served_by.node, NodeId(1));
+}
+
 #[tokio::test]
 async fn a_writer_that_was_overtaken_works_its_turn_out_anew() {
     let (node, truth) = alone().await;

@@ -5,20 +5,6 @@
 
 pub mod bench;
 pub mod binary;
-pub mod checker;
-pub mod client;
-pub mod cluster;
-pub mod drill;
-pub mod history;
-pub mod limits;
-pub mod linearizable;
-pub mod load;
-pub mod pauses;
 pub mod peer;
 pub mod replica;
-pub mod report;
-pub mod script;
 pub mod simulation;
-pub mod stopwatch;
-pub mod verdict;
-pub mod violation;

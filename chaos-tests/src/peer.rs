@@ -1,8 +1,8 @@
 //! A live Rasa beside us, for comparisons in one run. Never needed by a test.
 
-use crate::client::{Client, Protocol};
-use crate::limits::{POLL_PAUSE, READY_DEADLINE};
 use anyhow::{Context, Result, bail, ensure};
+use drills::client::{Client, Protocol};
+use drills::limits::{POLL_PAUSE, READY_DEADLINE};
 use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

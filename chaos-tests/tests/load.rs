@@ -7,18 +7,18 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use drills::checker::{Verdict, check};
+use drills::client::{Client, Protocol};
+use drills::drill::{conclude, read_views};
+use drills::history::{History, LoggedTurn, Outcome};
+use drills::load::{Load, LoadOptions, LoadOutcome};
+use drills::stopwatch::Stopwatch;
+use drills::violation::Kind;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tertulia_chaos_tests::checker::{Verdict, check};
-use tertulia_chaos_tests::client::{Client, Protocol};
-use tertulia_chaos_tests::drill::{conclude, read_views};
-use tertulia_chaos_tests::history::{History, LoggedTurn, Outcome};
-use tertulia_chaos_tests::load::{Load, LoadOptions, LoadOutcome};
-use tertulia_chaos_tests::stopwatch::Stopwatch;
-use tertulia_chaos_tests::violation::Kind;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Bug {

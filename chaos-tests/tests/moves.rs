@@ -12,6 +12,12 @@ use dialogue::{
     ids::SessionId,
     ports::{self, Journal, JournalError, Owner},
 };
+use drills::{
+    checker::{Verdict, check},
+    history::{Ack, Attempt, Consistency, History, LogView, LoggedTurn, Outcome, Read, Seen},
+    stopwatch::Stopwatch,
+    violation::Kind,
+};
 use parking_lot::Mutex;
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use serde_json::json;
@@ -27,12 +33,6 @@ use support::{
     PATIENCE, block,
     five::{Cluster, SHARDS},
     session, turn, wait,
-};
-use tertulia_chaos_tests::{
-    checker::{Verdict, check},
-    history::{Ack, Attempt, Consistency, History, LogView, LoggedTurn, Outcome, Read, Seen},
-    stopwatch::Stopwatch,
-    violation::Kind,
 };
 use tertulia_raft::{NodeState, admin::Ask};
 

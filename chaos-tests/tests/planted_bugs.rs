@@ -3,11 +3,12 @@
 
 mod common;
 
+use drills::catalog;
+use drills::checker::{Verdict, check};
+use drills::drill::{DrillOptions, calm, run};
+use drills::history::History;
+use drills::violation::Kind;
 use tertulia_chaos_tests::binary::PLANT_BUG;
-use tertulia_chaos_tests::checker::{Verdict, check};
-use tertulia_chaos_tests::drill::{DrillOptions, calm, kill_leader};
-use tertulia_chaos_tests::history::History;
-use tertulia_chaos_tests::violation::Kind;
 
 async fn can_plant_bugs() -> bool {
     let Some((binary, _release)) = common::moodbot().await else { return false };
@@ -24,15 +25,16 @@ async fn can_plant_bugs() -> bool {
 const DRILLS_MAX: u64 = 4;
 
 /// Runs drills on nodes with a bug until the checker names one of `kinds`.
-async fn find(bug: &str, options: DrillOptions, kinds: &[Kind]) {
+async fn find(bug: &str, drill: &str, options: DrillOptions, kinds: &[Kind]) {
     if !can_plant_bugs().await {
         return;
     }
+    let drill = catalog::find(drill).expect("it is in the catalogue");
     let mut last: Option<Verdict> = None;
     for seed in 1..=DRILLS_MAX {
-        let mut cluster = common::moodbot_cluster(&[(PLANT_BUG, bug)]).await.expect("the assistant was there just now");
+        let mut lab = common::lab(drill, true, &[(PLANT_BUG, bug)]).await.expect("the assistant was there just now");
         let options = DrillOptions { seed, evidence: common::evidence(), ..options.clone() };
-        let report = kill_leader(&mut cluster, &options).await.unwrap();
+        let report = run(&mut lab, drill, &options, None).await.unwrap();
         println!("{bug}, drill {seed}: {}", report.verdict);
         // That it is found is what is wanted here: nobody will look for it.
         report.evidence.map_or(Ok(()), std::fs::remove_file).unwrap();
@@ -47,13 +49,13 @@ async fn find(bug: &str, options: DrillOptions, kinds: &[Kind]) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reply_before_its_commit_is_found() {
     let _turn = common::turn().await;
-    find("reply-before-commit", DrillOptions::rounds(3), &[Kind::Lost, Kind::Altered]).await;
+    find("reply-before-commit", "kill-leader", DrillOptions::rounds(3), &[Kind::Lost, Kind::Altered]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_ignored_key_is_found() {
     let _turn = common::turn().await;
-    find("ignore-key", DrillOptions::rounds(1), &[Kind::Doubled]).await;
+    find("ignore-key", "kill-leader", DrillOptions::rounds(1), &[Kind::Doubled]).await;
 }
 
 /// It answers reads as long as it believes that it leads, and does not ask whether it still does: nothing is lost, nothing
@@ -61,7 +63,13 @@ async fn an_ignored_key_is_found() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_wakes_up_and_answers_from_memory_is_found() {
     let _turn = common::turn().await;
-    find("blind-leader", DrillOptions::frozen(2), &[Kind::NotLinearizable]).await;
+    find(
+        "blind-leader",
+        "freeze-leader",
+        DrillOptions { sessions: 16, reads: 0.4, ..DrillOptions::rounds(2) },
+        &[Kind::NotLinearizable],
+    )
+    .await;
 }
 
 /// Turns of the load in which a stale read must show. Half of what is done in it are reads, so that followers are asked
@@ -79,7 +87,7 @@ async fn a_stale_read_is_found_and_the_same_load_passes_without_it() {
     let mut reports = Vec::new();
     for seed in 1..=DRILLS_MAX {
         let options = DrillOptions { seed, ..options.clone() };
-        let report = calm(&cluster, &options, TURNS_WITH_READS).await.unwrap();
+        let report = calm(&cluster.targets(), &options, TURNS_WITH_READS).await.unwrap();
         println!("stale-read, drill {seed}: {}\n{}", report.load, report.verdict);
         let found = report.verdict.count(Kind::NotLinearizable) > 0;
         reports.push(report);
@@ -106,7 +114,7 @@ async fn a_stale_read_is_found_and_the_same_load_passes_without_it() {
 
     // The same load on the same binary: what was found above is the bug's doing.
     let cluster = common::moodbot_cluster(&[]).await.expect("the assistant is there");
-    let report = calm(&cluster, &options, TURNS_WITH_READS).await.unwrap();
+    let report = calm(&cluster.targets(), &options, TURNS_WITH_READS).await.unwrap();
     println!("without it: {}\n{}", report.load, report.verdict);
     assert!(report.verdict.holds(), "{}\nevidence: {:?}", report.verdict, report.evidence);
     assert!(report.load.reads - report.load.reads_failed > 50, "{}", report.load);

@@ -5,14 +5,14 @@
 mod common;
 
 use dialogue::format::{Assistant, SourceFile, StoryStep, TestStory, Variation};
+use drills::client::{Client, Protocol};
+use drills::cluster::{Cluster, ClusterOptions};
+use drills::history::Outcome;
 use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
 use tertulia_chaos_tests::bench::release_of;
 use tertulia_chaos_tests::binary::{Binary, assistant};
-use tertulia_chaos_tests::client::{Client, Protocol};
-use tertulia_chaos_tests::cluster::{Cluster, ClusterOptions};
-use tertulia_chaos_tests::history::Outcome;
 
 /// Fewest test stories that an assistant must bring: an empty folder proves nothing.
 const STORIES_MIN: usize = 5;
@@ -37,7 +37,7 @@ async fn run(name: &str) {
     assert!(assistant.tests.len() >= STORIES_MIN, "{name} has {} test stories", assistant.tests.len());
     let binary = Binary::find().unwrap();
     let (_home, release) = release_of(&binary, name).unwrap();
-    let mut options = ClusterOptions::new(binary, release);
+    let mut options = ClusterOptions::new(binary.path(), release);
     options.action_endpoint = Some(common::action_server().await);
     let cluster = Cluster::start(options).await.unwrap();
     let client = Client::new(Protocol::Tertulia, Duration::from_secs(20)).unwrap();

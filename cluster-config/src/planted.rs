@@ -29,3 +29,18 @@ pub fn planted_bug(name: &str) -> bool {
 pub fn planted_bug(_name: &str) -> bool {
     false
 }
+
+/// Does this node speak and write as the version before? Drills of upgrades ask for it with `TERTULIA_PREVIOUS_VERSION`.
+#[cfg(feature = "planted-bugs")]
+pub fn is_previous_version() -> bool {
+    use std::sync::OnceLock;
+    static PREVIOUS: OnceLock<bool> = OnceLock::new();
+    *PREVIOUS.get_or_init(|| std::env::var_os("TERTULIA_PREVIOUS_VERSION").is_some())
+}
+
+/// Does this node speak and write as the version before? In this build it does not.
+#[cfg(not(feature = "planted-bugs"))]
+#[inline(always)]
+pub fn is_previous_version() -> bool {
+    false
+}

@@ -15,7 +15,7 @@ struct Bench {
     arguments: &'static [&'static str],
 }
 
-const DRILLS: &[&str] = &["tertulia-node", "tertulia-chaos-tests"];
+const DRILLS: &[&str] = &["tertulia-node", "tertulia-chaos-tests", "tertulia-shim"];
 const BENCHES: &[Bench] = &[
     Bench {
         name: "turns",
@@ -25,11 +25,11 @@ const BENCHES: &[Bench] = &[
         arguments: &["turns"],
     },
     Bench {
-        name: "kill-leader",
-        about: "20 rounds of kill -9 on the leading process under load, with the checker's verdict and the pauses",
+        name: "faults",
+        about: "100 rounds of each fault in three zones under load, with the checker's verdict and the pauses [--peer etcd]",
         packages: DRILLS,
         binary: "tertulia-bench",
-        arguments: &["kill-leader"],
+        arguments: &["faults"],
     },
     Bench {
         name: "replication",

@@ -12,8 +12,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("tertulia-shaders", &["tertulia-dialogue", "tertulia-cluster-config"]),
     (
         "tertulia-node",
-        &["tertulia-dialogue", "tertulia-cluster-config", "tertulia-raft", "tertulia-actors", "tertulia-shaders"],
+        &[
+            "tertulia-dialogue",
+            "tertulia-cluster-config",
+            "tertulia-raft",
+            "tertulia-actors",
+            "tertulia-shaders",
+            "tertulia-drills",
+        ],
     ),
+    ("tertulia-drills", &["tertulia-dialogue", "tertulia-cluster-config"]),
     // The simulator links what it simulates, which is a whole node; the drills drive processes from outside.
     (
         "tertulia-chaos-tests",
@@ -23,10 +31,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "tertulia-raft",
             "tertulia-actors",
             "tertulia-node",
+            "tertulia-drills",
             "tertulia-seeded",
         ],
     ),
     ("tertulia-seeded", &[]),
+    ("tertulia-shim", &[]),
     ("tertulia-xtask", &[]),
 ];
 

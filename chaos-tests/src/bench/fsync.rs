@@ -3,11 +3,11 @@
 
 use super::{Results, Row, counter, release_of};
 use crate::binary::Binary;
-use crate::cluster::{Cluster, ClusterOptions};
-use crate::limits::POLL_PAUSE;
-use crate::load::{Load, LoadOptions};
-use crate::stopwatch::Stopwatch;
 use anyhow::{Context, Result, bail};
+use drills::cluster::{Cluster, ClusterOptions};
+use drills::limits::POLL_PAUSE;
+use drills::load::{Load, LoadOptions};
+use drills::stopwatch::Stopwatch;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 use serde_json::json;
@@ -39,7 +39,7 @@ pub struct Counted {
 pub async fn run(small: bool) -> Result<Option<Results>> {
     let binary = Binary::find()?;
     let (_home, release) = release_of(&binary, "moodbot")?;
-    let mut cluster = Cluster::start(ClusterOptions::new(binary, release)).await?;
+    let mut cluster = Cluster::start(ClusterOptions::new(binary.path(), release)).await?;
     let turns = if small { 50 } else { 500 };
     let mut rows = Vec::new();
     let mut all = Vec::new();

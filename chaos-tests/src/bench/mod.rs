@@ -1,16 +1,16 @@
 //! The measurements of whole clusters, and the form in which they are written down.
 
 pub mod failover;
+pub mod faults;
 pub mod fsync;
 pub mod idle;
-pub mod kill_leader;
 pub mod replication;
 pub mod snapshot;
 pub mod turns;
 
 use crate::binary::{Binary, assistant};
-use crate::pauses::median;
 use anyhow::{Context, Result};
+use drills::pauses::median;
 use serde::Serialize;
 use serde_json::Value;
 use std::path::{Path, PathBuf};

@@ -1,11 +1,9 @@
 //! `snapshot` as a bench: a node that was away gets a shard of many sessions as a snapshot while the shard takes writes.
 
 use super::{Results, Row, replication};
-use crate::{
-    limits::POLL_PAUSE,
-    replica::{Replicas, Side, Writer},
-};
+use crate::replica::{Replicas, Side, Writer};
 use anyhow::{Context, Result, ensure};
+use drills::limits::POLL_PAUSE;
 use futures::{StreamExt, TryStreamExt};
 use hdrhistogram::Histogram;
 use serde::Serialize;

@@ -2,13 +2,13 @@
 
 use super::{Plot, Results, Row, Series, counter, release_of};
 use crate::binary::Binary;
-use crate::client::{Client, Protocol};
-use crate::cluster::{Cluster, ClusterOptions};
-use crate::load::{Load, LoadOptions};
 use crate::peer::Rasa;
-use crate::report::LoadReport;
-use crate::stopwatch::Stopwatch;
 use anyhow::{Result, ensure};
+use drills::client::{Client, Protocol};
+use drills::cluster::{Cluster, ClusterOptions};
+use drills::load::{Load, LoadOptions};
+use drills::report::LoadReport;
+use drills::stopwatch::Stopwatch;
 use serde_json::json;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -47,7 +47,7 @@ struct Cell {
 pub async fn run(options: &TurnsOptions) -> Result<Results> {
     let binary = Binary::find()?;
     let (_home, release) = release_of(&binary, "moodbot")?;
-    let cluster = Cluster::start(ClusterOptions::new(binary, release)).await?;
+    let cluster = Cluster::start(ClusterOptions::new(binary.path(), release)).await?;
     let peer = match &options.peer {
         Some(folder) => Some(Rasa::start(folder).await?),
         None => None,

@@ -2,11 +2,12 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
+use drills::drill::DrillOptions;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use tertulia_chaos_tests::bench::{failover, fsync, idle, kill_leader, replication, snapshot, turns};
-use tertulia_chaos_tests::drill::DrillOptions;
+use tertulia_chaos_tests::bench::{failover, faults, fsync, idle, replication, snapshot, turns};
+use tertulia_chaos_tests::replica::ATTEMPT;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Parser)]
@@ -45,19 +46,34 @@ enum Bench {
         #[arg(long, value_name = "SECONDS")]
         load: Option<u64>,
     },
-    /// kill -9 of the leading process under load, and the checker's verdict
-    KillLeader {
+    /// Rounds of each fault on a cluster in three zones, with the checker's verdict over each and the pauses
+    Faults {
         #[command(flatten)]
         common: Common,
-        /// Kills
+        /// Measure a peer in the same run and the same zones
+        #[arg(long)]
+        peer: Option<StorePeer>,
+        /// Rounds of each drill
         #[arg(long, env = "TERTULIA_DRILL_ROUNDS")]
         rounds: Option<usize>,
+        /// Drills by name; all where none is named
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<String>,
         /// Clients
-        #[arg(long, default_value_t = 8)]
+        #[arg(long, default_value_t = 16)]
         clients: usize,
+        /// Seed of the load
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
         /// An assistant of bots/, or its folder
         #[arg(long, default_value = "moodbot")]
         assistant: String,
+        /// Heartbeat and election timeout of etcd, in milliseconds
+        #[arg(long, value_delimiter = ',', num_args = 2, default_values_t = [20, 200])]
+        peer_timing: Vec<u64>,
+        /// Folder for the data of both sides; the system's for temporary files when left out
+        #[arg(long, value_name = "DIR")]
+        place: Option<PathBuf>,
     },
     /// Durable writes of 256 bytes on three processes
     Replication {
@@ -197,19 +213,32 @@ async fn run(bench: Bench) -> Result<()> {
             };
             turns::run(&options).await?.write(&common.out)
         }
-        Bench::KillLeader { common, rounds, clients, assistant } => {
-            let rounds = rounds.unwrap_or(if common.small { 3 } else { 20 });
-            let mut options = DrillOptions { clients, ..DrillOptions::rounds(rounds) };
-            if let Some(folder) = common.out.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-                options.evidence = folder.to_owned();
-            }
-            let (results, report) = kill_leader::run(&assistant, &options).await?;
+        Bench::Faults { common, peer, rounds, only, clients, seed, assistant, peer_timing, place } => {
+            let folder = common.out.parent().map(std::path::Path::to_owned).unwrap_or_default();
+            let reports = folder.join("drills");
+            let options = faults::FaultsOptions {
+                only,
+                drill: DrillOptions {
+                    clients,
+                    seed,
+                    evidence: folder,
+                    attempt_timeout: ATTEMPT,
+                    command: command(),
+                    progress: |what| eprintln!("  {what}"),
+                    ..DrillOptions::rounds(rounds.unwrap_or(if common.small { 1 } else { 100 }))
+                },
+                assistant,
+                etcd: peer.map(|_| (peer_timing[0], peer_timing[1])),
+                place: place.unwrap_or_else(std::env::temp_dir),
+                reports: reports.clone(),
+            };
+            let (results, missed) = faults::run_all(&options).await?;
             results.write(&common.out)?;
-            println!("{}\n{}", report.load, report.verdict);
-            if let Some(path) = &report.evidence {
-                eprintln!("evidence: {} (tertulia-load check judges it again)", path.display());
-            }
-            ensure!(report.verdict.holds(), "the promises do not hold");
+            missed.iter().for_each(|line| println!("{line}"));
+            println!("reports: {}", reports.display());
+            let broken = results.rows.iter().filter(|row| row.name.ends_with("of any kind") && row.ours > 0.0);
+            let broken: Vec<&str> = broken.map(|row| row.name.as_str()).collect();
+            ensure!(broken.is_empty(), "the promises do not hold: {broken:?}");
             Ok(())
         }
         Bench::Replication { common, peer, rounds, load, clients, shards, place } => {
@@ -268,4 +297,9 @@ fn beside(name: &str) -> Result<PathBuf> {
     let path = std::env::current_exe().context("cannot tell where this program is")?.with_file_name(name);
     ensure!(path.is_file(), "{} is not there: cargo build -p tertulia-chaos-tests", path.display());
     Ok(path)
+}
+
+/// How this program was called.
+fn command() -> String {
+    std::env::args().collect::<Vec<_>>().join(" ")
 }

@@ -3,17 +3,17 @@
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use drills::checker::check;
+use drills::client::{Client, Protocol};
+use drills::drill::read_views;
+use drills::history::History;
+use drills::limits::READS_SHARE;
+use drills::load::{Load, LoadOptions};
+use drills::script::Script;
+use drills::stopwatch::Stopwatch;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tertulia_chaos_tests::checker::check;
-use tertulia_chaos_tests::client::{Client, Protocol};
-use tertulia_chaos_tests::drill::read_views;
-use tertulia_chaos_tests::history::History;
-use tertulia_chaos_tests::limits::READS_SHARE;
-use tertulia_chaos_tests::load::{Load, LoadOptions};
-use tertulia_chaos_tests::script::Script;
-use tertulia_chaos_tests::stopwatch::Stopwatch;
 
 #[derive(Parser)]
 #[command(

@@ -6,11 +6,11 @@ use super::{
     processes::Processes,
     proto::{CommitRequest, commit_reply::Outcome},
 };
-use crate::{
+use anyhow::{Context, Result, bail};
+use drills::{
     cluster::{ZONES, free_ports},
     limits::{POLL_PAUSE, READY_DEADLINE},
 };
-use anyhow::{Context, Result, bail};
 use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},

@@ -7,12 +7,14 @@ use super::{
     },
     processes::Processes,
 };
-use crate::{
+use anyhow::{Context, Result, bail};
+use drills::{
     cluster::free_ports,
+    lab::Zones,
     limits::{POLL_PAUSE, READY_DEADLINE},
 };
-use anyhow::{Context, Result, bail};
 use std::{
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -20,6 +22,8 @@ use tempfile::TempDir;
 use tonic::transport::{Channel, Endpoint};
 
 const NODES: usize = 3;
+/// How long one look at a member may take.
+const LOOK: Duration = Duration::from_secs(1);
 /// Pause before a write is tried again elsewhere.
 const RETRY: Duration = Duration::from_millis(5);
 /// Three etcd members.
@@ -33,15 +37,21 @@ pub struct Etcd {
 impl Etcd {
     /// Starts three members in a folder under `place`. `timing` is heartbeat and election timeout, in milliseconds.
     pub async fn start(place: &Path, timing: (u64, u64)) -> Result<Self> {
+        Self::start_in(place, timing, None).await
+    }
+
+    /// The same, each member in a zone of its own.
+    pub async fn start_in(place: &Path, timing: (u64, u64), zones: Option<&Zones>) -> Result<Self> {
         let folder =
             tempfile::Builder::new().prefix("tertulia-etcd-").tempdir_in(place).context("no folder for etcd")?;
         let ports = free_ports(2 * NODES)?;
-        let url = |port: u16| format!("http://127.0.0.1:{port}");
-        let cluster: Vec<String> = (0..NODES).map(|i| format!("m{i}={}", url(ports[NODES + i]))).collect();
+        let host = |i: usize| zones.map_or(Ipv4Addr::LOCALHOST, |zones| zones.address(i));
+        let url = |i: usize, port: u16| format!("http://{}:{port}", host(i));
+        let cluster: Vec<String> = (0..NODES).map(|i| format!("m{i}={}", url(i, ports[NODES + i]))).collect();
         let mut commands = Vec::new();
         for i in 0..NODES {
             let data = folder.path().join(format!("m{i}"));
-            let (client, peer) = (url(ports[i]), url(ports[NODES + i]));
+            let (client, peer) = (url(i, ports[i]), url(i, ports[NODES + i]));
             let arguments = [
                 ("--name", format!("m{i}")),
                 ("--data-dir", data.display().to_string()),
@@ -60,9 +70,12 @@ impl Etcd {
             ];
             let mut arguments: Vec<String> = arguments.into_iter().flat_map(|(k, v)| [k.to_owned(), v]).collect();
             arguments.push("--pre-vote".to_owned());
-            commands.push((PathBuf::from("etcd"), arguments, folder.path().join(format!("m{i}.log"))));
+            let words = zones.map(|zones| zones.enter(i)).unwrap_or_default();
+            let mut words = words.into_iter().chain(["etcd".to_owned()]).chain(arguments);
+            let program = PathBuf::from(words.next().context("there is a program")?);
+            commands.push((program, words.collect(), folder.path().join(format!("m{i}.log"))));
         }
-        let clients = ports[..NODES].iter().map(|p| url(*p)).collect();
+        let clients = (0..NODES).map(|i| url(i, ports[i])).collect();
         let mut this = Self { processes: Processes::new(commands), clients, leader: 0, _folder: folder };
         for i in 0..NODES {
             this.processes.start(i).context("the peer etcd: apt-get install etcd-server")?;
@@ -71,12 +84,30 @@ impl Etcd {
         Ok(this)
     }
 
+    /// Where clients find each member.
+    pub fn urls(&self) -> &[String] {
+        &self.clients
+    }
+
+    /// The processes.
+    pub(crate) fn processes(&mut self) -> &mut Processes {
+        &mut self.processes
+    }
+
+    /// Does the member know a leader?
+    pub(crate) async fn is_ready(&self, i: usize) -> bool {
+        let Ok(endpoint) = Endpoint::from_shared(self.clients[i].clone()) else { return false };
+        let Ok(channel) = endpoint.connect_timeout(LOOK).timeout(LOOK).connect().await else { return false };
+        let status = MaintenanceClient::new(channel).status(StatusRequest {}).await;
+        status.is_ok_and(|status| status.get_ref().leader != 0)
+    }
+
     async fn find_leader(&self) -> Result<usize> {
         let deadline = Instant::now() + READY_DEADLINE;
         let mut seen = String::new();
         while Instant::now() < deadline {
             for (i, url) in self.clients.iter().enumerate() {
-                let endpoint = Endpoint::from_shared(url.clone())?;
+                let endpoint = Endpoint::from_shared(url.clone())?.connect_timeout(LOOK).timeout(LOOK);
                 let asked = match endpoint.connect().await {
                     Ok(channel) => MaintenanceClient::new(channel).status(StatusRequest {}).await,
                     Err(e) => Err(tonic::Status::unavailable(e.to_string())),
@@ -138,7 +169,7 @@ impl Side for Etcd {
     fn writers(&self, run: &str, count: usize) -> Result<Vec<EtcdWriter>> {
         let connections = count.div_ceil(CLIENTS_PER_CONNECTION);
         let connect = |url: &String| -> Result<Vec<KvClient<Channel>>> {
-            let endpoint = Endpoint::from_shared(url.clone())?.tcp_nodelay(true);
+            let endpoint = Endpoint::from_shared(url.clone())?.tcp_nodelay(true).connect_timeout(LOOK);
             Ok((0..connections).map(|_| KvClient::new(endpoint.connect_lazy())).collect())
         };
         let pools = self.clients.iter().map(connect).collect::<Result<Vec<_>>>()?;

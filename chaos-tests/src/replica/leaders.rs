@@ -1,8 +1,8 @@
 //! Who leads the shards of bare replicas, by the word of their control group.
 
-use crate::limits::{POLL_PAUSE, READY_DEADLINE};
 use anyhow::{Context, Result, bail};
 use cluster_config::NodeConfig;
+use drills::limits::{POLL_PAUSE, READY_DEADLINE};
 use raft::admin::Client;
 use std::{
     path::Path,

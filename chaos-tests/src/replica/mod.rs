@@ -2,6 +2,7 @@
 
 mod client;
 mod etcd;
+mod etcd_peer;
 mod leaders;
 mod link;
 mod processes;
@@ -9,6 +10,7 @@ mod server;
 
 pub use client::{ReplicaWriter, Replicas};
 pub use etcd::{Etcd, EtcdWriter};
+pub use etcd_peer::{ATTEMPT, EtcdPeer};
 pub use server::serve;
 
 use std::{future::Future, time::Duration};

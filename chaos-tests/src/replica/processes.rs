@@ -1,7 +1,7 @@
 //! Three child processes of one side: started, killed by pid, started again, never left behind.
 
-use crate::limits::{POLL_PAUSE, STOP_DEADLINE};
 use anyhow::{Context, Result, bail};
+use drills::limits::{POLL_PAUSE, STOP_DEADLINE};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     fs::OpenOptions,
@@ -11,7 +11,7 @@ use std::{
 };
 
 /// The processes of one side. Dropping them kills them.
-pub(super) struct Processes {
+pub(crate) struct Processes {
     nodes: Vec<Process>,
 }
 
@@ -35,7 +35,7 @@ impl Processes {
         self.nodes.len()
     }
 
-    pub(super) fn start(&mut self, i: usize) -> Result<()> {
+    pub(crate) fn start(&mut self, i: usize) -> Result<()> {
         let node = &mut self.nodes[i];
         let log = OpenOptions::new().create(true).append(true).open(&node.log);
         let log = log.with_context(|| format!("cannot write {}", node.log.display()))?;
@@ -50,7 +50,7 @@ impl Processes {
         Ok(())
     }
 
-    pub(super) fn kill(&mut self, i: usize) -> Result<()> {
+    pub(crate) fn kill(&mut self, i: usize) -> Result<()> {
         let node = &mut self.nodes[i];
         let mut child = node.child.take().with_context(|| format!("process {i} does not run"))?;
         node.cpu_seconds += cpu_seconds(child.id());
@@ -59,8 +59,15 @@ impl Processes {
         Ok(())
     }
 
+    /// Sends a signal.
+    pub(crate) fn signal(&self, i: usize, signal: Signal) -> Result<()> {
+        let child = self.nodes[i].child.as_ref().with_context(|| format!("process {i} does not run"))?;
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("no process id")?;
+        kill_process(pid, signal).context("cannot signal a process")
+    }
+
     /// Asks a process to end, and waits for it.
-    pub(super) async fn stop(&mut self, i: usize) -> Result<()> {
+    pub(crate) async fn stop(&mut self, i: usize) -> Result<()> {
         let node = &mut self.nodes[i];
         let mut child = node.child.take().with_context(|| format!("process {i} does not run"))?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("no process id")?;
@@ -89,7 +96,7 @@ impl Processes {
         line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) * 1024
     }
 
-    pub(super) fn is_running(&mut self, i: usize) -> bool {
+    pub(crate) fn is_running(&mut self, i: usize) -> bool {
         self.nodes[i].child.as_mut().is_some_and(|c| matches!(c.try_wait(), Ok(None)))
     }
 

@@ -6,9 +6,9 @@ use super::{
     message::{Answer, Ask, Post},
     plan::{Load, Plan},
 };
-use crate::history::{Ack, Attempt, Consistency, LoggedTurn, Outcome, Read, Seen};
 use actors::TurnError;
 use dialogue::{SessionSnapshot, TurnRecord};
+use drills::history::{Ack, Attempt, Consistency, LoggedTurn, Outcome, Read, Seen};
 use parking_lot::Mutex;
 use std::{
     sync::{

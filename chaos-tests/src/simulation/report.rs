@@ -1,7 +1,7 @@
 //! What came of a simulation.
 
 use super::{fault::Fault, invariants::Seen, network::NetworkCounts, plan::Plan};
-use crate::history::{Attempt, LogView, Outcome, Read};
+use drills::history::{Attempt, LogView, Outcome, Read};
 use raft::Role;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -16,7 +16,7 @@ use super::{
     plan::Plan,
     report::{Broken, Report},
 };
-use crate::history::{History, LogView};
+use drills::history::{History, LogView};
 use futures::FutureExt;
 use raft::{admin, store::Survivors};
 use std::{
@@ -651,7 +651,7 @@ async fn last_turn(
     number: usize,
     key: String,
     patience: Duration,
-) -> (Vec<crate::history::Attempt>, bool) {
+) -> (Vec<drills::history::Attempt>, bool) {
     let (begun, session, text) = (Instant::now(), clients::session(number), "recall");
     let mut attempts = Vec::new();
     let mut acknowledged = false;
@@ -660,8 +660,8 @@ async fn last_turn(
         let ask = Ask::Say { session: session.clone(), key: key.clone(), text: text.into(), patience: left };
         let start_ns = post.now_ns();
         let outcome = clients::outcome(post.ask(first, ask, left).await, false);
-        acknowledged = matches!(outcome, crate::history::Outcome::Acknowledged(_));
-        attempts.push(crate::history::Attempt {
+        acknowledged = matches!(outcome, drills::history::Outcome::Acknowledged(_));
+        attempts.push(drills::history::Attempt {
             client: u32::MAX,
             session: session.clone(),
             key: key.clone(),
@@ -681,7 +681,7 @@ async fn view(post: &Post, to: MachineId, sessions: usize, patience: Duration) -
     let mut view = LogView { node: format!("machine {to}"), sessions: BTreeMap::new() };
     for number in 0..sessions {
         let session = clients::session(number);
-        let mut turns: Vec<crate::history::LoggedTurn> = Vec::new();
+        let mut turns: Vec<drills::history::LoggedTurn> = Vec::new();
         loop {
             let after_seq = turns.last().map_or(0, |t| t.seq);
             let ask = Ask::Read { session: session.clone(), after_seq, limit: PAGE, local: false };

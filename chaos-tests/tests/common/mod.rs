@@ -3,11 +3,13 @@
 
 use axum::routing::post;
 use axum::{Json, Router};
+use drills::cluster::{Cluster, ClusterOptions};
+use drills::drill::Drill;
+use drills::lab::{Lab, LabOptions};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use tertulia_chaos_tests::binary::{Binary, assistant};
-use tertulia_chaos_tests::cluster::{Cluster, ClusterOptions};
 use tokio::sync::{Mutex, MutexGuard};
 
 /// Three processes at a time are enough for a small machine.
@@ -44,9 +46,35 @@ pub async fn moodbot() -> Option<(Binary, PathBuf)> {
 /// Three nodes that serve moodbot.
 pub async fn moodbot_cluster(env: &[(&str, &str)]) -> Option<Cluster> {
     let (binary, release) = moodbot().await?;
-    let mut options = ClusterOptions::new(binary, release);
+    let mut options = ClusterOptions::new(binary.path(), release);
     options.env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     Some(Cluster::start(options).await.unwrap())
+}
+
+async fn lab_options(loopback: bool) -> Option<LabOptions> {
+    let (binary, release) = moodbot().await?;
+    let program = binary.path().to_owned();
+    Some(LabOptions { program, release, loopback, place: std::env::temp_dir(), env: Vec::new() })
+}
+
+/// Can this drill be run in a lab here? Else a line says what is missing.
+pub async fn can_run(drill: &Drill, loopback: bool) -> bool {
+    let Some(options) = lab_options(loopback).await else { return false };
+    let lacks = Lab::lacks(&options, drill);
+    if let Some(lacks) = &lacks {
+        println!("the drill {} did not run: {lacks}", drill.name);
+    }
+    lacks.is_none()
+}
+
+/// A lab whose nodes serve moodbot, made for `drill`, where both can be had.
+pub async fn lab(drill: &Drill, loopback: bool, env: &[(&str, &str)]) -> Option<Lab> {
+    if !can_run(drill, loopback).await {
+        return None;
+    }
+    let mut options = lab_options(loopback).await?;
+    options.env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    Some(Lab::start(&options, drill, None).await.unwrap())
 }
 
 /// Where a drill of this test leaves its history when it fails.

@@ -5,6 +5,7 @@ mod certs;
 pub(crate) mod client;
 mod cluster;
 mod data;
+mod drill;
 mod init;
 mod model;
 mod node;
@@ -62,6 +63,8 @@ enum Command {
     Model(model::Model),
     /// Check, export, import or shrink the data folder of a stopped node
     Data(data::Data),
+    /// Practise failures on a cluster under load
+    Drill(drill::DrillCommand),
     /// Make certificates for the transport between nodes
     Certs(certs::Certs),
 }
@@ -112,6 +115,7 @@ async fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Node(c) => c.run().await,
         Command::Model(c) => c.run().await,
         Command::Data(c) => c.run().await,
+        Command::Drill(c) => c.run().await,
         Command::Certs(c) => c.run(),
     }
 }

@@ -119,7 +119,7 @@ impl Demo {
 }
 
 /// The folder as given; for the default also the one of the source tree that this binary was built from.
-fn find_assistant(asked: &Path) -> anyhow::Result<PathBuf> {
+pub(crate) fn find_assistant(asked: &Path) -> anyhow::Result<PathBuf> {
     let built_from = Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(|root| root.join(asked));
     [Some(asked.to_owned()), built_from]
         .into_iter()
@@ -129,7 +129,7 @@ fn find_assistant(asked: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// Trains unless the release was made of these very files.
-async fn train_if_changed(assistant: &Path, release: &Path, encoder: &Path) -> anyhow::Result<()> {
+pub(crate) async fn train_if_changed(assistant: &Path, release: &Path, encoder: &Path) -> anyhow::Result<()> {
     let sources = crate::assistant_files::read(assistant)?;
     if Release::read(release).is_ok_and(|r| r.sources == sources) {
         return Ok(());

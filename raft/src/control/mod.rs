@@ -11,6 +11,11 @@ use serde::{Deserialize, Serialize};
 /// The highest feature level that this version understands: 2 since nodes come and go, 3 since turns share
 /// records and purged entries are removed later.
 pub const FEATURE_LEVEL: u32 = 3;
+/// What this node says that it understands: [`FEATURE_LEVEL`], but for a drill's nodes of the version before.
+pub(crate) fn feature_level() -> u32 {
+    if cluster_config::is_previous_version() { FEATURE_LEVEL - 1 } else { FEATURE_LEVEL }
+}
+
 /// The level from which every node reads turns that share a record, and logs with purged entries in them.
 pub(crate) const FEATURE_PACKED_TURNS: u32 = 3;
 

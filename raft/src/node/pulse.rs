@@ -10,7 +10,7 @@ use super::{
     sleep::{self, Sleepers, Spot},
 };
 use crate::{
-    FEATURE_LEVEL,
+    control::feature_level,
     limits::{PEER_REOPEN_PAUSE_MAX, PEER_REOPEN_PAUSE_MIN},
     net::{Peers, from_log_id, log_id},
     proto, simulation,
@@ -260,7 +260,7 @@ impl Beat {
         let (peer, http) = me.map(|m| (m.peer.clone(), m.http.clone())).unwrap_or_default();
         let message = proto::PulseMessage {
             incarnation,
-            feature_level: FEATURE_LEVEL,
+            feature_level: feature_level(),
             peer,
             http,
             version: 1,

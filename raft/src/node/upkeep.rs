@@ -6,7 +6,7 @@
 
 use super::Node;
 use crate::{
-    ControlCommand, ControlOutcome, ControlState, FEATURE_LEVEL, MemberRecord, NodeRecord, NodeState, Refused,
+    ControlCommand, ControlOutcome, ControlState, MemberRecord, NodeRecord, NodeState, Refused, control::feature_level,
     placement, types::GroupId,
 };
 use dialogue::ports::Owner;
@@ -70,10 +70,11 @@ async fn step(node: &Node) -> Duration {
 }
 
 fn next(node: &Node, state: &ControlState) -> Option<ControlCommand> {
-    if state.feature_level < FEATURE_LEVEL && all_understand(node, state) {
-        return Some(ControlCommand::RaiseFeatureLevel(FEATURE_LEVEL));
+    let newest = feature_level();
+    if state.feature_level < newest && all_understand(node, state, newest) {
+        return Some(ControlCommand::RaiseFeatureLevel(newest));
     }
-    if state.feature_level < FEATURE_LEVEL {
+    if state.feature_level < newest {
         return None;
     }
     if !state.is_founded() {
@@ -104,8 +105,8 @@ fn moved(node: &Node, known: &NodeRecord) -> Option<MemberRecord> {
 
 /// A cluster without a past begins with the newest level. One with a past raises it when every node has said that it
 /// understands it: until then an old version may read the log.
-fn all_understand(node: &Node, state: &ControlState) -> bool {
-    let understands = |id: u64| id == node.id || node.pulses.feature_level(id).is_some_and(|l| l >= FEATURE_LEVEL);
+fn all_understand(node: &Node, state: &ControlState, level: u32) -> bool {
+    let understands = |id: u64| id == node.id || node.pulses.feature_level(id).is_some_and(|l| l >= level);
     state.members.is_empty() || state.present().all(|m| understands(m.node))
 }
 

@@ -1,7 +1,7 @@
 //! What clients were promised: nothing acknowledged is lost, doubled, altered or reordered, and reads are linearizable.
 
 use super::Invariant;
-use crate::{checker::check, history::History};
+use drills::{checker::check, history::History};
 
 /// The checker of the drills.
 pub(super) struct Promises;

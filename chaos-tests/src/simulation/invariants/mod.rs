@@ -8,7 +8,7 @@ mod monotone;
 mod placement;
 mod replies;
 
-use crate::history::History;
+use drills::history::History;
 use raft::{ControlState, GroupId, NodeStatus, codec::EntryRecord};
 use std::collections::BTreeMap;
 

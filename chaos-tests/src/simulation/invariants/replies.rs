@@ -1,7 +1,8 @@
 //! A turn is answered from the session as it stands in the log before it: never from an older state.
 
 use super::Invariant;
-use crate::{history::History, simulation::assistant::expected};
+use crate::simulation::assistant::expected;
+use drills::history::History;
 
 /// Works out anew what must have been answered.
 pub(super) struct RepliesFollowTheLog;

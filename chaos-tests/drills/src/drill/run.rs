@@ -1,0 +1,390 @@
+//! Plays a drill round by round under load, and writes down what happened.
+
+use super::judge::{Judgement, conclude, keep};
+use super::measure;
+use super::plan::{Aim, Drill, Plan, Scene, Step};
+use super::view::View;
+use crate::act::Act;
+use crate::hands::{Hands, Target};
+use crate::limits::{POLL_PAUSE, READS_SHARE, READY_DEADLINE};
+use crate::load::{Load, LoadOptions};
+use crate::rails::{Groups, Refusal, Sample, Stop, StopWatcher, StopWhen};
+use crate::record::{ActRecord, DrillRecord, PeerRecord};
+use crate::report::LoadReport;
+use crate::script::Script;
+use crate::stopwatch::Stopwatch;
+use crate::verdict::Verdict;
+use anyhow::{Context, Result, bail, ensure};
+use async_trait::async_trait;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// How a drill runs.
+#[derive(Debug, Clone)]
+pub struct DrillOptions {
+    /// Rounds.
+    pub rounds: usize,
+    /// Clients of the load.
+    pub clients: usize,
+    /// Sessions that they share.
+    pub sessions: usize,
+    /// The share of acknowledged turns that are sent again under the same key.
+    pub resend: f64,
+    /// The share of operations that are reads.
+    pub reads: f64,
+    /// What they say.
+    pub script: Script,
+    /// How long a client waits for a node's answer before it asks the next one.
+    pub attempt_timeout: Duration,
+    /// How long a fault lasts; the drill's own time where it is `None`.
+    pub hold: Option<Duration>,
+    /// How long the cluster runs whole before each fault.
+    pub whole: Duration,
+    /// Seed of the load.
+    pub seed: u64,
+    /// The folder in which the history is kept where the drill fails.
+    pub evidence: PathBuf,
+    /// When to break off.
+    pub stop_when: StopWhen,
+    /// Go on where a quorum would be lost.
+    pub force: bool,
+    /// The command that runs it again, for the record.
+    pub command: String,
+    /// Says what is being done.
+    pub progress: fn(&str),
+}
+
+impl DrillOptions {
+    /// Sixteen clients, 48 sessions, every tenth turn sent twice, every tenth operation a read; evidence among the
+    /// temporary files.
+    pub fn rounds(rounds: usize) -> Self {
+        Self {
+            rounds,
+            clients: 16,
+            sessions: 48,
+            resend: 0.1,
+            reads: READS_SHARE,
+            script: Script::moodbot(),
+            attempt_timeout: Duration::from_secs(1),
+            hold: None,
+            whole: Duration::from_millis(1_500),
+            seed: 1,
+            evidence: std::env::temp_dir(),
+            stop_when: StopWhen::default(),
+            force: false,
+            command: String::new(),
+            progress: |_| {},
+        }
+    }
+
+    fn load(&self, targets: &[Target]) -> LoadOptions {
+        LoadOptions {
+            clients: self.clients,
+            sessions: self.sessions,
+            resend: self.resend,
+            reads: self.reads,
+            record: true,
+            seed: self.seed,
+            script: self.script.clone(),
+            attempt_timeout: self.attempt_timeout,
+            ..LoadOptions::new(urls(targets), format!("drill{}-{}", self.seed, std::process::id()))
+        }
+    }
+}
+
+/// A peer that is measured between our rounds.
+#[async_trait]
+pub trait Peer: Send {
+    /// Its name and version.
+    fn name(&self) -> String;
+
+    /// Plays the same round on it: the longest time in which a client waited and none was served, in milliseconds.
+    async fn round(&mut self, drill: &Drill, round: usize, hold: Option<Duration>) -> Result<f64>;
+}
+
+/// A drill that was broken off: a result, and no failure of the drill itself.
+#[derive(Debug, thiserror::Error)]
+#[error("{stop}{detail}")]
+struct Stopped {
+    stop: Stop,
+    detail: String,
+}
+
+/// What was done in a round, and when.
+pub(super) struct Struck {
+    pub(super) zones: Vec<String>,
+    /// The shards that the hit nodes led.
+    pub(super) shards: BTreeSet<u64>,
+    pub(super) struck_ns: u64,
+    pub(super) healed_ns: u64,
+    pub(super) whole_ns: u64,
+}
+
+fn urls(targets: &[Target]) -> Vec<String> {
+    targets.iter().map(|t| t.url.clone()).collect()
+}
+
+/// Runs a drill on a whole cluster, which is whole again at its end. Where it breaks off, what is under way is undone first.
+pub async fn run(
+    hands: &mut dyn Hands,
+    drill: &Drill,
+    options: &DrillOptions,
+    mut peer: Option<&mut dyn Peer>,
+) -> Result<DrillRecord> {
+    let began = chrono::Utc::now();
+    let stopwatch = Stopwatch::start();
+    let targets = hands.targets().to_vec();
+    // The rounds end the load; this is the bound behind them.
+    let load = LoadOptions { duration: crate::limits::LOAD_DURATION_MAX, ..options.load(&targets) };
+    let load = Load::start(load, stopwatch)?;
+    let mut run = Run {
+        hands,
+        targets: &targets,
+        view: View::new()?,
+        stopwatch,
+        load: &load,
+        watcher: StopWatcher::new(options.stop_when),
+        watched_from: Duration::ZERO,
+        options,
+        away: BTreeSet::new(),
+        open: Vec::new(),
+        acts: Vec::new(),
+    };
+    let (mut struck, mut peer_ms) = (Vec::new(), Vec::new());
+    let mut broken_off = None;
+    for round in 0..options.rounds {
+        (options.progress)(&format!("{} round {}/{}", drill.name, round + 1, options.rounds));
+        match run.round(drill, round).await {
+            Ok(one) => struck.push(one),
+            Err(error) => {
+                run.undo_all().await;
+                broken_off = Some(error.context(format!("round {}", round + 1)));
+                break;
+            }
+        }
+        if let Some(peer) = &mut peer {
+            load.pause(true);
+            peer_ms.push(peer.round(drill, round, options.hold).await.with_context(|| peer.name())?);
+            load.pause(false);
+            run.forget();
+        }
+    }
+    if broken_off.is_none() {
+        tokio::time::sleep(options.whole).await;
+    }
+    let acts = run.acts;
+    load.stop();
+    let mut outcome = load.finish().await?;
+    let end_ns = stopwatch.now_ns();
+    let file = options.evidence.join(format!("{}-{}-{}.history.json", drill.name, options.seed, std::process::id()));
+    // A stop condition is a result; anything else that went wrong is not.
+    let stopped = match broken_off {
+        Some(error) if error.downcast_ref::<Stopped>().is_none() && error.downcast_ref::<Refusal>().is_none() => {
+            let error = error.context(hands.log_tails());
+            return Err(keep(&outcome.take_history(), &file, error));
+        }
+        stopped => stopped.map(|stop| format!("{stop:#}")),
+    };
+    let timeline = measure::timeline(&outcome, end_ns);
+    let rounds = struck.iter().map(|s| measure::round(s, &outcome)).collect();
+    let judged = conclude(&urls(&targets), &mut outcome, &file).await;
+    let Judgement { verdict, evidence } = judged.with_context(|| hands.log_tails())?;
+    Ok(DrillRecord {
+        drill: drill.name.into(),
+        about: drill.about.into(),
+        place: hands.place(),
+        began: began.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        versions: super::versions::collect(&targets).await,
+        seed: options.seed,
+        command: options.command.clone(),
+        rounds,
+        peer: peer.map(|peer| PeerRecord { name: peer.name(), pause_ms: peer_ms }),
+        acts,
+        timeline,
+        load: outcome.report,
+        verdict,
+        stopped,
+        evidence,
+    })
+}
+
+/// What a load without faults came to.
+#[derive(Debug)]
+pub struct Calm {
+    /// The load's figures.
+    pub load: LoadReport,
+    /// The judgement of what the clients saw.
+    pub verdict: Verdict,
+    /// Where the history lies, if the verdict does not hold.
+    pub evidence: Option<PathBuf>,
+}
+
+/// The same load on a whole cluster until so many turns were said, and nothing is hit.
+pub async fn calm(targets: &[Target], options: &DrillOptions, turns: u64) -> Result<Calm> {
+    let load = LoadOptions { turns: Some(turns), duration: READY_DEADLINE, ..options.load(targets) };
+    let mut outcome = Load::start(load, Stopwatch::start())?.finish().await?;
+    let file = options.evidence.join(format!("calm-{}-{}.history.json", options.seed, std::process::id()));
+    let Judgement { verdict, evidence } = conclude(&urls(targets), &mut outcome, &file).await?;
+    Ok(Calm { load: outcome.report, verdict, evidence })
+}
+
+/// A drill under way.
+struct Run<'a> {
+    hands: &'a mut dyn Hands,
+    targets: &'a [Target],
+    view: View,
+    stopwatch: Stopwatch,
+    load: &'a Load,
+    watcher: StopWatcher,
+    /// When the watcher began to watch.
+    watched_from: Duration,
+    options: &'a DrillOptions,
+    /// Nodes that no quorum may count on now.
+    away: BTreeSet<u64>,
+    /// What undoes what was done and is not undone yet.
+    open: Vec<(usize, Act)>,
+    acts: Vec<ActRecord>,
+}
+
+impl Run<'_> {
+    async fn round(&mut self, drill: &Drill, round: usize) -> Result<Struck> {
+        self.wait(self.options.whole).await?;
+        let scene = scene(drill, self.targets, round, &self.view).await?;
+        let plan = (drill.plan)(&scene);
+        self.all(&plan.prepare).await?;
+        let hit: BTreeSet<u64> =
+            Plan { prepare: Vec::new(), ..plan.clone() }.acts().map(|(target, _)| self.targets[target].node).collect();
+        let leaders = self.view.leaders(self.targets, READY_DEADLINE).await?;
+        let shards = leaders.into_iter().filter(|(_, leader)| hit.contains(leader)).map(|(shard, _)| shard).collect();
+        let struck_ns = self.stopwatch.now_ns();
+        self.all(&plan.strike).await?;
+        self.wait(self.options.hold.unwrap_or(plan.hold)).await?;
+        let healed_ns = self.stopwatch.now_ns();
+        self.all(&plan.heal).await?;
+        for target in 0..self.targets.len() {
+            self.until_ready(target).await?;
+        }
+        let zone = |node: &u64| self.targets.iter().find(|t| t.node == *node).map(|t| t.zone.clone());
+        let zones = hit.iter().filter_map(zone).collect();
+        Ok(Struck { zones, shards, struck_ns, healed_ns, whole_ns: self.stopwatch.now_ns() })
+    }
+
+    async fn all(&mut self, steps: &[Step]) -> Result<()> {
+        for step in steps {
+            match step {
+                Step::Act(target, act) => self.act(*target, act).await?,
+                Step::Wait(time) => self.wait(*time).await?,
+                Step::Ready(target) => self.until_ready(*target).await?,
+                Step::Leads(target) => self.until_it_leads(*target).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn act(&mut self, target: usize, act: &Act) -> Result<()> {
+        let Target { node, zone, .. } = &self.targets[target];
+        if act.takes_the_node_away() {
+            let mut away = self.away.clone();
+            away.insert(*node);
+            if !self.options.force {
+                Groups::fetch(self.view.client(), self.targets).await?.permits(&away)?;
+            }
+            self.away = away;
+        }
+        self.acts.push(ActRecord {
+            at_ms: self.stopwatch.now_ns() as f64 / 1e6,
+            zone: zone.clone(),
+            node: *node,
+            what: act.to_string(),
+            undoes: act.undo().is_none(),
+        });
+        // Noted before it is done: what fails in the middle is undone as well.
+        match act.undo() {
+            Some(undo) => self.open.push((target, undo)),
+            None => self.open.retain(|(t, undo)| *t != target || !act.closes(undo)),
+        }
+        let done = self.hands.act(target, act).await;
+        if act.undo().is_none()
+            && !self.open.iter().any(|(t, undo)| *t == target && *undo != (Act::StepClock { offset_ms: 0 }))
+        {
+            self.away.remove(node);
+        }
+        done.with_context(|| format!("{act} of node {node} in zone {zone}"))
+    }
+
+    /// Undoes what is under way, as far as that goes.
+    async fn undo_all(&mut self) {
+        while let Some((target, undo)) = self.open.pop() {
+            if let Err(error) = self.hands.act(target, &undo).await {
+                let command = self.hands.describe(target, &undo);
+                (self.options.progress)(&format!("could not be undone: {error:#}; by hand: {command}"));
+            }
+        }
+    }
+
+    /// Lets time pass, and looks whether the drill must be broken off.
+    async fn wait(&mut self, time: Duration) -> Result<()> {
+        let until = Instant::now() + time;
+        loop {
+            let at = Duration::from_nanos(self.stopwatch.now_ns()) - self.watched_from;
+            let (acknowledged, failed) = (self.load.acknowledged(), self.load.failed());
+            if let Some(stop) = self.watcher.see(Sample { at, acknowledged, failed }) {
+                bail!(Stopped { stop, detail: String::new() });
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            tokio::time::sleep(left.min(POLL_PAUSE)).await;
+        }
+    }
+
+    async fn until_ready(&mut self, target: usize) -> Result<()> {
+        let began = Instant::now();
+        loop {
+            let Err(error) = self.view.ready(&self.targets[target]).await else { return Ok(()) };
+            let Target { node, zone, .. } = &self.targets[target];
+            ensure!(self.hands.has_ended(target) != Some(true), "node {node} of zone {zone} ended on its own");
+            if let Some(stop) = self.watcher.see_not_whole(began.elapsed()) {
+                bail!(Stopped { stop, detail: format!(": node {node} of zone {zone} says {error:#}") });
+            }
+            self.wait(POLL_PAUSE).await?;
+        }
+    }
+
+    /// Begins to watch anew, after a while in which the load rested.
+    fn forget(&mut self) {
+        self.watcher = StopWatcher::new(self.options.stop_when);
+        self.watched_from = Duration::from_nanos(self.stopwatch.now_ns());
+    }
+
+    async fn until_it_leads(&mut self, target: usize) -> Result<()> {
+        let deadline = Instant::now() + self.options.stop_when.not_whole_after;
+        let node = self.targets[target].node;
+        loop {
+            if self.view.leaders(self.targets, READY_DEADLINE).await?.values().any(|leader| *leader == node) {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "node {node} was given no leadership");
+            self.wait(POLL_PAUSE).await?;
+        }
+    }
+}
+
+/// Whom a round hits.
+pub(super) async fn scene(drill: &Drill, targets: &[Target], round: usize, view: &View) -> Result<Scene> {
+    let victim = match drill.aim {
+        Aim::InTurn => round % targets.len(),
+        Aim::Leader => {
+            let leaders = view.leaders(targets, READY_DEADLINE).await?;
+            let led = |t: &Target| leaders.values().filter(|leader| **leader == t.node).count();
+            let most = targets.iter().enumerate().max_by_key(|(i, t)| (led(t), targets.len() - i));
+            most.context("no targets")?.0
+        }
+    };
+    // Of another zone, so that no quorum is lost by both in turn.
+    let others: Vec<usize> = (0..targets.len()).filter(|i| targets[*i].zone != targets[victim].zone).collect();
+    let other = (!others.is_empty()).then(|| others[round % others.len()]);
+    Ok(Scene { victim, other, targets: targets.len(), round })
+}
