@@ -47,6 +47,9 @@ fn test_steps(steps: &mut Steps, arguments: &[String]) -> Result<()> {
     if let Some(missing) = steps.step("Vulkan driver", device::provide)? {
         steps.note(missing);
     }
+    if let Some(missing) = steps.step("programs", device::provide_programs)? {
+        steps.note(missing);
+    }
     let nextest = shell::succeeds(shell::cargo(&["nextest", "--version"]));
     let runner: &[&str] = if nextest { &["nextest", "run", "--profile", "ci"] } else { &["test"] };
     let workspace = [&["--locked", "--workspace"], &FEATURES[..]].concat();
@@ -54,7 +57,11 @@ fn test_steps(steps: &mut Steps, arguments: &[String]) -> Result<()> {
         steps.note("cargo-nextest is not installed, so cargo test ran: cargo install --locked cargo-nextest");
     }
     // One build for everything behind it: the binary lies beside the tests.
-    steps.step("build", || shell::run(shell::cargo(&[runner, &workspace, &["--no-run"]].concat())))?;
+    steps.step("build", || {
+        shell::run(shell::cargo(&[runner, &workspace, &["--no-run"]].concat()))?;
+        // No test links it: nodes of drills load it.
+        shell::run(shell::cargo(&["build", "--locked", "--package", "tertulia-shim"]))
+    })?;
     let target = shell::target_folder()?;
     let binary = target.join("debug").join(format!("tertulia{}", std::env::consts::EXE_SUFFIX));
     steps.step("encoder", || pull_encoder(&binary))?;

@@ -115,3 +115,5 @@ pub const LANES_MAX: usize = 12;
 pub const FAULTS_LABELLED_MAX: usize = 24;
 /// Characters of a name at a chart's edge or in it; what follows is cut off.
 pub const CHART_NAME_CHARS_MAX: usize = 24;
+/// How long a drill waits for the guard rails to let it go on.
+pub const RAILS_PATIENCE: Duration = Duration::from_secs(15);

@@ -70,19 +70,23 @@ async fn the_whole_cluster_is_asked_even_if_only_one_node_is_a_target() {
 
 #[tokio::test]
 async fn who_answers_for_another_counts_as_gone() {
-    let [(one, a), (two, b)] = [listen().await, listen().await];
-    // At node 3's address node 2 answers.
-    let members = [(1, a.clone()), (2, b.clone()), (3, b)];
-    answer(one, status(1, &members), true);
-    answer(two, status(2, &members), true);
+    let [(one, a), (two, b), (closed, nowhere)] = [listen().await, listen().await, listen().await];
+    drop(closed);
+    answer(one, status(1, &[(1, a.clone()), (2, b.clone()), (3, b.clone())]), true);
+    answer(two, status(2, &[]), true);
     let target = |url: &str| [Target { node: 1, zone: "a".into(), url: url.into() }];
     let groups = Groups::fetch(&client(), &target(&a)).await.unwrap();
     assert!(groups.permits(&[3].into()).is_ok());
     assert!(matches!(groups.permits(&[2].into()), Err(Refusal::Minority { .. })));
 
+    // At node 3's address node 2 answers, and not at its own: neither of them counts.
+    let (one, a) = listen().await;
+    answer(one, status(1, &[(1, a.clone()), (2, nowhere.clone()), (3, b)]), true);
+    let groups = Groups::fetch(&client(), &target(&a)).await.unwrap();
+    let refused = groups.permits(&[].into()).unwrap_err().to_string();
+    assert!(refused.contains("(node 2 is not ready, node 3 is not ready)"), "{refused}");
+
     // Where nobody answers nothing is known, and that is no permission.
-    let (closed, nowhere) = listen().await;
-    drop(closed);
     let error = Groups::fetch(&client(), &target(&nowhere)).await.unwrap_err();
     assert_eq!(error.to_string(), "the nodes answer for 0 clusters, expected one: {}");
 }

@@ -6,7 +6,7 @@ use super::plan::{Aim, Drill, Plan, Scene, Step};
 use super::view::View;
 use crate::act::Act;
 use crate::hands::{Hands, Target};
-use crate::limits::{POLL_PAUSE, READS_SHARE, READY_DEADLINE};
+use crate::limits::{POLL_PAUSE, RAILS_PATIENCE, READS_SHARE, READY_DEADLINE};
 use crate::load::{Load, LoadOptions};
 use crate::rails::{Groups, Refusal, Sample, Stop, StopWatcher, StopWhen};
 use crate::record::{ActRecord, DrillRecord, PeerRecord};
@@ -288,7 +288,7 @@ impl Run<'_> {
             let mut away = self.away.clone();
             away.insert(*node);
             if !self.options.force {
-                Groups::fetch(self.view.client(), self.targets).await?.permits(&away)?;
+                self.until_permitted(&away).await?;
             }
             self.away = away;
         }
@@ -311,6 +311,23 @@ impl Run<'_> {
             self.away.remove(node);
         }
         done.with_context(|| format!("{act} of node {node} in zone {zone}"))
+    }
+
+    /// Waits until the guard rails let these nodes be away: an election that is on is not a lost quorum.
+    async fn until_permitted(&mut self, away: &BTreeSet<u64>) -> Result<()> {
+        let deadline = Instant::now() + RAILS_PATIENCE;
+        loop {
+            let groups = Groups::fetch(self.view.client(), self.targets).await;
+            let refused = match groups.map(|groups| groups.permits(away)) {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(refusal)) => refusal.into(),
+                Err(error) => error,
+            };
+            if Instant::now() > deadline {
+                return Err(refused);
+            }
+            self.wait(POLL_PAUSE).await?;
+        }
     }
 
     /// Undoes what is under way, as far as that goes.

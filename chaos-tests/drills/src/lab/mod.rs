@@ -7,6 +7,7 @@ mod shim;
 mod zones;
 
 pub use relay::Condition;
+pub use shim::Shim;
 pub use zones::{Way, Zones};
 
 use crate::act::Act;
@@ -17,7 +18,6 @@ use anyhow::{Context, Result, bail};
 use async_trait::async_trait;
 use cluster_config::TlsOptions;
 use disk::Disk;
-use shim::Shim;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

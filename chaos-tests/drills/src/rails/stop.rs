@@ -229,13 +229,19 @@ mod tests {
 
     #[test]
     fn many_samples_take_no_more_room() {
-        for over in [s(0.0), Duration::from_nanos(2_045), s(0.001), s(10.0)] {
+        let apart = |over: Duration, nanos: u64| {
             let mut watcher = StopWatcher::new(StopWhen { over, ..StopWhen::default() });
-            for i in 0..40_000_u64 {
-                let at = Duration::from_nanos(i * 499) + over.mul_f64(i as f64 / 10_000.0);
-                assert_eq!(watcher.see(Sample { at, acknowledged: i, failed: 0 }), None);
+            for i in 0..20_000_u64 {
+                let sample = Sample { at: Duration::from_nanos(i * nanos), acknowledged: i, failed: 0 };
+                assert_eq!(watcher.see(sample), None);
             }
-        }
+        };
+        apart(s(0.0), 1);
+        // Over so few nanoseconds that the rest of the division counts.
+        apart(Duration::from_nanos(2_041), 1);
+        apart(s(10.0), 1_000_000);
+        apart(s(10.0), 9_765_000);
+        apart(s(10.0), 1_000_000_000);
     }
 
     #[test]
