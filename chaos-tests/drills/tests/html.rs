@@ -5,11 +5,14 @@
 mod browser;
 #[path = "html/made.rs"]
 mod made;
+#[path = "html/pixels.rs"]
+mod pixels;
 
-use browser::{Area, Browser, Layout, Picture};
+use browser::Browser;
 use drills::html;
 use drills::record::{DrillRecord, Timeline};
 use drills::violation::{Kind, Violation};
+use pixels::{colour, dark_colour, drawn, expect_badge};
 
 const CHARTS: [&str; 5] = ["chart-faults", "chart-throughput", "chart-failed", "chart-latency", "chart-failover"];
 
@@ -161,8 +164,10 @@ fn a_hundred_rounds_stay_within_bounds() {
     let page = page(&made::passed(100));
     let (_, rounds) = page.split_once("id=\"rounds\"").unwrap();
     assert_eq!(rounds.split_once("</table>").unwrap().0.matches("<tr").count(), 1 + 100);
-    // Two hundred acts are folded up, and the chart names none of a hundred faults.
-    expect(&page, &["<details><summary>200 acts", "So many faults are not named here"]);
+    // Two hundred acts are folded up, and the chart names none of a hundred faults but to the pointer.
+    assert_eq!(page.matches(">\nkill\n<").count(), 0);
+    assert_eq!(page.matches("<title>kill on ").count(), 100);
+    expect(&page, &["<details><summary>200 acts"]);
     expect(&page, &["Each point stands for 10 buckets of 250 ms"]);
     assert!(page.len() < 1_500_000, "{} bytes", page.len());
 }
@@ -175,61 +180,6 @@ fn it_is_written_into_a_file() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), page(&record));
     let error = html::write(&record, &folder.path().join("no/such/folder")).unwrap_err();
     assert!(error.to_string().starts_with("cannot write"), "{error}");
-}
-
-/// The page's own colour of this name, in a light surrounding.
-fn colour(page: &str, name: &str) -> [u8; 3] {
-    let hex = page.split_once(&format!("--{name}:#")).unwrap().1;
-    [0, 2, 4].map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
-}
-
-/// A colour over white, with so little of it.
-fn mixed(colour: [u8; 3], opacity: f64) -> [u8; 3] {
-    colour.map(|c| (f64::from(c) * opacity + 255.0 * (1.0 - opacity)).round() as u8)
-}
-
-/// Were all charts drawn? Each line must have left so many pixels in the place of its chart.
-fn drawn(page: &str, layout: &Layout, picture: &Picture) -> Result<(), String> {
-    let fault = colour(page, "fault");
-    let lines = [
-        ("chart-faults", "bars", mixed(fault, 0.45), 2_000),
-        ("chart-throughput", "throughput", colour(page, "throughput"), 800),
-        ("chart-throughput", "shades", mixed(fault, 0.16), 10_000),
-        ("chart-failed", "failed attempts", colour(page, "failed"), 300),
-        ("chart-failed", "shades", mixed(fault, 0.16), 5_000),
-        ("chart-latency", "P50", colour(page, "p50"), 800),
-        ("chart-latency", "P99", colour(page, "p99"), 300),
-        ("chart-latency", "max", colour(page, "worst"), 300),
-        ("chart-latency", "shades", mixed(fault, 0.16), 10_000),
-        ("chart-failover", "ours", colour(page, "ours"), 300),
-        ("chart-failover", "the peer", colour(page, "peer"), 300),
-    ];
-    for (chart, line, colour, pixels_min) in lines {
-        let area = *layout.charts.get(chart).ok_or(format!("there is no {chart}"))?;
-        let pixels = picture.count(area, colour);
-        println!("{chart}: {line}: {pixels} pixels");
-        if pixels < pixels_min {
-            return Err(format!(
-                "{chart}: {line}: {pixels} pixels of {colour:?}, no less than {pixels_min} are expected"
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// The badge has the colour of this verdict and of no other one.
-#[track_caller]
-fn expect_badge(page: &str, layout: &Layout, picture: &Picture, verdict: &str) {
-    let Area(left, top, right, bottom) = layout.badge;
-    let size = ((right - left) * (bottom - top)) as usize;
-    for name in ["pass", "fail", "stopped"] {
-        let pixels = picture.count(layout.badge, colour(page, name));
-        assert_eq!(
-            pixels > size / 2,
-            name == verdict,
-            "{pixels} of {size} pixels of the badge have the colour of {name}"
-        );
-    }
 }
 
 const WIDTH: u32 = 1_200;
@@ -247,16 +197,59 @@ fn a_browser_draws_every_chart() {
         assert_eq!(layout.content_width, layout.window_width, "the page is wider than its window");
         drawn(&page, &layout, &picture).unwrap();
         expect_badge(&page, &layout, &picture, "pass");
-
-        // What the pixels are looked at for: without its line a chart is found wanting.
-        for (name, line) in [("throughput", "throughput"), ("p50", "P50"), ("peer", "the peer")] {
-            let [r, g, b] = colour(&page, name);
-            let broken = page.replace(&format!(" stroke=\"#{r:02X}{g:02X}{b:02X}\""), " stroke=\"none\"");
-            let (picture, _) = browser.picture(&broken, WIDTH, HEIGHT, &[]);
-            let error = drawn(&page, &layout, &picture).unwrap_err();
-            assert!(error.contains(&format!("{line}: ")), "{error}");
-        }
     }
+}
+
+#[test]
+fn a_chart_without_its_line_is_found_wanting() {
+    let Some(browser) = Browser::new() else { return };
+    let page = page(&made::passed(4));
+    let layout = browser.layout(&page, WIDTH, HEIGHT);
+    for (name, line) in [("throughput", "throughput"), ("p50", "P50"), ("peer", "the peer")] {
+        let [r, g, b] = colour(&page, name);
+        let (head, body) = page.split_once("<body>").unwrap();
+        let body = body.replace(&format!("stroke=\"#{r:02X}{g:02X}{b:02X}\""), "stroke=\"none\"");
+        let (picture, _) = browser.picture(&format!("{head}<body>{body}"), WIDTH, HEIGHT, &[]);
+        let error = drawn(&page, &layout, &picture).unwrap_err();
+        assert!(error.contains(&format!("{line}: ")), "{error}");
+    }
+}
+
+#[test]
+fn words_in_the_charts_keep_apart() {
+    let Some(browser) = Browser::new() else { return };
+    let mut record = made::passed(9);
+    let all = ["slow-link +200 ms, 512 kbit/s", "kill", "cut-outgoing", "step-clock -90000 ms"];
+    for (n, act) in record.acts.iter_mut().enumerate() {
+        // Faults overlap on one node, and some are never undone.
+        act.node = 1 + (n as u64 / 2) % 2;
+        act.zone = ["europe-west-1", "b"][(n / 2) % 2].to_owned();
+        act.at_ms *= if act.undoes { 1.0 } else { 0.9 };
+        act.what = if act.undoes { "start" } else { all[(n / 2) % 4] }.to_owned();
+    }
+    let page = page(&record);
+    let layout = browser.layout(&page, WIDTH, HEIGHT);
+    assert_eq!(layout.clashes, Vec::<String>::new());
+    let words = &layout.words["chart-faults"];
+    // With parameters where there is room for them, without elsewhere.
+    let expected =
+        [("kill", 2), ("slow-link", 3), ("step-clock", 1), ("step-clock -90000 ms", 1), ("europe-we… · 1", 1)];
+    for (word, times) in expected {
+        assert_eq!(words.iter().filter(|w| *w == word).count(), times, "{word} in {words:?}");
+    }
+}
+
+#[test]
+fn a_dark_surrounding_darkens_the_charts_as_well() {
+    let Some(browser) = Browser::new() else { return };
+    let page = page(&made::passed(4));
+    let layout = browser.layout(&page, WIDTH, HEIGHT);
+    let (picture, _) = browser.picture(&page, WIDTH, HEIGHT, &["--blink-settings=preferredColorScheme=0"]);
+    let chart = layout.charts["chart-throughput"];
+    let pixels = |name| (picture.count(chart, colour(&page, name)), picture.count(chart, dark_colour(&page, name)));
+    let ((white, dark), (light_line, dark_line)) = (pixels("card"), pixels("throughput"));
+    assert!(white == 0 && dark > 50_000, "{white} white and {dark} dark pixels");
+    assert!(light_line < 50 && dark_line > 800, "{light_line} pixels of the light line, {dark_line} of the dark one");
 }
 
 #[test]

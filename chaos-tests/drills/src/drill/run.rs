@@ -18,6 +18,7 @@ use anyhow::{Context, Result, bail, ensure};
 use async_trait::async_trait;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How a drill runs.
@@ -79,6 +80,9 @@ impl DrillOptions {
     }
 
     fn load(&self, targets: &[Target]) -> LoadOptions {
+        // Sessions and keys of two drills on one cluster must differ.
+        static RUNS: AtomicU64 = AtomicU64::new(1);
+        let run = RUNS.fetch_add(1, Ordering::Relaxed);
         LoadOptions {
             clients: self.clients,
             sessions: self.sessions,
@@ -88,7 +92,7 @@ impl DrillOptions {
             seed: self.seed,
             script: self.script.clone(),
             attempt_timeout: self.attempt_timeout,
-            ..LoadOptions::new(urls(targets), format!("drill{}-{}", self.seed, std::process::id()))
+            ..LoadOptions::new(urls(targets), format!("drill{}-{}-{run}", self.seed, std::process::id()))
         }
     }
 }

@@ -26,8 +26,6 @@ const QUANTILES: [(f64, &str); 3] = [(0.5, "median"), (0.99, "P99"), (1.0, "wors
 /// Cards with one number each.
 pub(super) fn key_figures(record: &DrillRecord) -> Markup {
     let (verdict, load) = (&record.verdict, &record.load);
-    let pauses: Vec<f64> = record.rounds.iter().map(|round| round.shard_pause_ms).collect();
-    let pause = |quantile| percentile(&pauses, quantile).map_or_else(|| NOTHING.to_owned(), ms);
     html! {
         h3 { "What was promised" }
         ul.cards {
@@ -38,14 +36,28 @@ pub(super) fn key_figures(record: &DrillRecord) -> Markup {
             }
         }
         h3 { "How it went" }
-        ul.cards {
+        ul.cards.four {
             (card("rounds", &size(record.rounds.len()), "Faults that were struck and undone.", ""))
             (card("throughput", &format!("{} /s", short(load.turns_per_s)), "Turns acknowledged in a second, over the whole run.", ""))
             (card("latency P50", &ms(load.p50_ms), "Of whole turns, from the first attempt to the acknowledgement.", ""))
             (card("latency P99", &ms(load.p99_ms), "Of whole turns, from the first attempt to the acknowledgement.", ""))
             (card("latency max", &ms(load.max_ms), "Of whole turns, from the first attempt to the acknowledgement.", ""))
-            @for (quantile, name) in QUANTILES {
-                (card(&format!("failover {name}"), &pause(quantile), "Longest pause of a single shard in a round.", ""))
+            @for (quantile, name) in QUANTILES { (pause_card(record, quantile, name)) }
+        }
+    }
+}
+
+/// A quantile of the failover times, with the peer's beneath it.
+fn pause_card(record: &DrillRecord, quantile: f64, name: &str) -> Markup {
+    let ours: Vec<f64> = record.rounds.iter().map(|round| round.shard_pause_ms).collect();
+    let ours = percentile(&ours, quantile);
+    let peer = record.peer.as_ref().and_then(|peer| Some((&peer.name, percentile(&peer.pause_ms, quantile)?)));
+    html! {
+        li.figure title="Longest pause of a single shard in a round." {
+            span.value { (ours.map_or_else(|| NOTHING.to_owned(), ms)) }
+            span.name { "failover " (name) }
+            @if let (Some(ours), Some((peer, theirs))) = (ours, peer) {
+                span.name title="In brackets ours divided by the peer's: below 1 ours is the shorter pause." { (peer) ": " (ms(theirs)) " (" (ratio(ours, theirs)) ")" }
             }
         }
     }

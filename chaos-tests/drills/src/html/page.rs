@@ -133,7 +133,7 @@ fn reason(record: &DrillRecord, outcome: &Outcome<'_>) -> Markup {
             }
             Outcome::Fail => { "Promises were broken: " (figures::broken(verdict)) "." }
             Outcome::Stopped(why) => {
-                "The drill ended before its time: " (why) " — no promise is known to be broken until then."
+                "The drill ended before its time: " (why) "; no promise is known to be broken until then."
             }
         }
     }

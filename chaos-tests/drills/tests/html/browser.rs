@@ -3,15 +3,18 @@
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 const CHROMIUM: &str = "/usr/bin/chromium";
 const DEADLINE: Duration = Duration::from_secs(90);
 /// Several at once starve each other on a small machine.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+/// Pictures that were kept, so that each has a name of its own.
+static PICTURES: AtomicUsize = AtomicUsize::new(0);
 
 /// The browser, with a profile of its own.
 pub struct Browser {
@@ -29,6 +32,8 @@ pub struct Layout {
     pub charts: BTreeMap<String, Area>,
     /// The verdict's badge.
     pub badge: Area,
+    /// The words in each.
+    pub words: BTreeMap<String, Vec<String>>,
     /// Words of a chart that lie on each other or outside of it.
     pub clashes: Vec<String>,
 }
@@ -42,17 +47,18 @@ const MEASURE: &str = r#"<script>
 const area = e => { const r = e.getBoundingClientRect(); return [r.left, r.top, r.right, r.bottom]; };
 const apart = (a, b) => a[2] <= b[0] || b[2] <= a[0] || a[3] <= b[1] || b[3] <= a[1];
 const inside = (a, b) => a[0] >= b[0] - 1 && a[1] >= b[1] - 1 && a[2] <= b[2] + 1 && a[3] <= b[3] + 1;
-const charts = {}, clashes = [];
+const charts = {}, said = {}, clashes = [];
 for (const figure of document.querySelectorAll('figure')) {
   const svg = figure.querySelector('svg');
   charts[figure.id] = area(svg);
   const words = [...svg.querySelectorAll('text')].map(e => [e.textContent.trim(), area(e)]);
+  said[figure.id] = words.map(([text]) => text);
   words.forEach(([text, a], i) => {
     if (!inside(a, area(svg))) clashes.push(`${figure.id}: "${text}" lies outside`);
     for (const [other, b] of words.slice(i + 1)) if (!apart(a, b)) clashes.push(`${figure.id}: "${text}" lies on "${other}"`);
   });
 }
-const found = { content_width: document.documentElement.scrollWidth, window_width: innerWidth, charts, clashes,
+const found = { content_width: document.documentElement.scrollWidth, window_width: innerWidth, charts, words: said, clashes,
   badge: area(document.getElementById('verdict')) };
 document.body.append('LAYOUT' + JSON.stringify(found).replace(/[<>&]/g, c => '\\u00' + c.charCodeAt(0).toString(16)) + 'END');
 </script>"#;
@@ -88,9 +94,10 @@ impl Browser {
         let picture = Picture::read(&file).unwrap_or_else(|e| panic!("no picture: {e}\n{log}"));
         // For whoever wants to look at what the test saw.
         if let Some(folder) = std::env::var_os("DRILL_REPORT_PICTURES") {
-            let name =
-                format!("{}-{width}x{height}.png", std::thread::current().name().unwrap_or("page").replace(':', "_"));
-            fs::copy(&file, PathBuf::from(folder).join(name)).unwrap();
+            let test = std::thread::current().name().unwrap_or("page").replace(':', "_");
+            let name = format!("{test}-{}-{width}", PICTURES.fetch_add(1, Ordering::Relaxed));
+            fs::copy(&file, Path::new(&folder).join(&name).with_extension("png")).unwrap();
+            fs::write(Path::new(&folder).join(&name).with_extension("html"), page).unwrap();
         }
         (picture, log.lines().filter(|line| line.contains("CONSOLE")).map(str::to_owned).collect())
     }

@@ -48,7 +48,7 @@ pub(super) fn chart(samples: &[Sample<'_>]) -> Result<Markup> {
     let log = least > 0.0 && most / least >= LOG_FROM_RATIO;
     let x = if log { Axis::log(times()) } else { Axis::linear(times()) }.in_ms();
     let y = Axis::shares();
-    draw(&Frame { height: 240, x: &x, y: &y, y_title: "of the rounds", rules: true }, |plot| {
+    draw(&Frame { height: 240, x: &x, y: &y, y_title: Some("share of rounds") }, |plot| {
         marks(plot, &x)?;
         for sample in samples.iter().rev() {
             curve(plot, &x, sample)?;

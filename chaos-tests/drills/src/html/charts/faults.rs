@@ -2,7 +2,7 @@
 
 use super::axis::Axis;
 use super::plot::{Frame, Plot, draw, text_width};
-use super::spans::Span;
+use super::spans::{Span, kind};
 use crate::html::numbers::{cut, instant};
 use crate::limits::{CHART_NAME_CHARS_MAX, FAULTS_LABELLED_MAX, LANES_MAX};
 use anyhow::Result;
@@ -13,6 +13,8 @@ use std::collections::BTreeSet;
 const LANE: usize = 28;
 /// Empty above and below a bar, as a share of its lane.
 const LANE_MARGIN: f64 = 0.18;
+/// Characters of a zone's name that fit beside a lane.
+const ZONE_CHARS_MAX: usize = 10;
 /// Between a bar's begin or end and its label, in pixels.
 const GAP: i32 = 5;
 
@@ -43,10 +45,10 @@ impl<'a> Lanes<'a> {
 
 /// Draws the lanes over the time axis `x`.
 pub(super) fn chart(x: &Axis, spans: &[Span<'_>], lanes: &Lanes<'_>) -> Result<Markup> {
-    let name = |(zone, node): &(&str, u64)| cut(&format!("{zone} · {node}"), NAME_CHARS_MAX);
+    let name = |(zone, node): &(&str, u64)| format!("{} · {node}", cut(zone, ZONE_CHARS_MAX));
     let y = Axis::lanes(lanes.nodes.iter().rev().map(name).collect());
     let height = u32::try_from(LANE * lanes.nodes.len())?;
-    draw(&Frame { height, x, y: &y, y_title: "", rules: false }, |plot| {
+    draw(&Frame { height, x, y: &y, y_title: None }, |plot| {
         let bars: Vec<Bar<'_>> =
             spans.iter().filter_map(|span| Some(Bar { span, bottom: lanes.bottom(span)? })).collect();
         for bar in &bars {
@@ -61,9 +63,6 @@ pub(super) fn chart(x: &Axis, spans: &[Span<'_>], lanes: &Lanes<'_>) -> Result<M
         Ok(())
     })
 }
-
-/// Characters that fit beside a lane.
-const NAME_CHARS_MAX: usize = 13;
 
 struct Bar<'b> {
     span: &'b Span<'b>,
@@ -80,25 +79,32 @@ impl Bar<'_> {
     }
 }
 
-/// Writes a fault's name into its bar, or behind it, or not at all where there is no room.
+/// Writes a fault's name into its bar or behind it: with its parameters, or without them, or not at all, as there is room.
 fn label(plot: &mut Plot<'_, '_, '_>, x: &Axis, bar: &Bar<'_>, bars: &[Bar<'_>]) -> Result<()> {
-    let text = cut(&bar.span.act.what, CHART_NAME_CHARS_MAX);
-    let width = text_width(&text) as i32 + 2 * GAP;
+    let act = bar.span.act;
+    for text in [act.what.as_str(), kind(&act.what)] {
+        let text = cut(text, CHART_NAME_CHARS_MAX);
+        if let Some(at) = room(plot, x, bar, bars, text_width(&text) as i32 + 2 * GAP) {
+            return plot.text_at(at, &text);
+        }
+    }
+    Ok(())
+}
+
+/// Where so many pixels of words touch no other bar of the lane: inside of this one, or else behind it.
+fn room(plot: &Plot<'_, '_, '_>, x: &Axis, bar: &Bar<'_>, bars: &[Bar<'_>], width: i32) -> Option<(i32, i32)> {
     let middle = bar.bottom + 0.5;
     let left_of = |at_ms: f64| plot.pixel((at_ms, middle)).0;
     let (start, end) = (left_of(bar.span.act.at_ms), left_of(bar.span.to_ms));
-    let in_lane = || bars.iter().filter(|other| other.bottom == bar.bottom && !std::ptr::eq(*other, bar));
-    let starts = || in_lane().map(|other| left_of(other.span.act.at_ms));
-    let inside = end - start >= width && !starts().any(|other| (start..start + width).contains(&other));
-    // A bar that began before and still lasts would lie under the words as well.
-    let covered = in_lane().any(|o| o.span.act.at_ms <= bar.span.to_ms && o.span.to_ms > bar.span.to_ms);
+    let others = || bars.iter().filter(|other| other.bottom == bar.bottom && !std::ptr::eq(*other, bar));
+    let starts = || others().map(|other| left_of(other.span.act.at_ms));
+    // A bar that begins no later and lasts longer would lie under words behind this one.
+    let covered = others().any(|o| o.span.act.at_ms <= bar.span.to_ms && o.span.to_ms > bar.span.to_ms);
     let next = starts().filter(|other| *other > start).min().unwrap_or_else(|| left_of(x.ends().1));
-    let at = match () {
-        () if inside => start + GAP,
-        () if !covered && next - end >= width => end + GAP,
-        () => return Ok(()),
-    };
-    plot.text_at((at, plot.pixel((0.0, middle)).1), &text)
+    let inside = end - start >= width && !starts().any(|other| (start..start + width).contains(&other));
+    let behind = !covered && next - end >= width;
+    let at = if inside { start } else { behind.then_some(end)? };
+    Some((at + GAP, plot.pixel((0.0, middle)).1))
 }
 
 fn tip(span: &Span<'_>) -> String {

@@ -10,7 +10,7 @@ mod spans;
 
 use super::numbers::{instant, ms, short, size};
 use super::palette::{Colour, FAILED, OURS, P50, P99, PEER, THROUGHPUT, WORST};
-use crate::limits::{FAULTS_LABELLED_MAX, LANES_MAX, TIMELINE_POINTS_MAX};
+use crate::limits::{LANES_MAX, TIMELINE_POINTS_MAX};
 use crate::record::DrillRecord;
 use anyhow::Result;
 use axis::Axis;
@@ -66,7 +66,7 @@ pub(super) fn over_time(record: &DrillRecord) -> Result<Markup> {
                 title: "Faults by node",
                 legend: Vec::new(),
                 label: format!("{} on {} nodes over {}", faults_in_words(spans.len()), lanes.nodes.len(), instant(end_ms)),
-                caption: lanes_in_words(&lanes, spans.len()),
+                caption: lanes_in_words(&lanes),
             }.around(&faults::chart(&x, &spans, &lanes)?))
         }
         @if points.is_empty() {
@@ -131,7 +131,7 @@ pub(super) fn failover(record: &DrillRecord) -> Result<Markup> {
     let name = |s: &Sample<'_>| format!("{}, {} rounds: {}", s.name, size(s.times_ms.len()), s.marks());
     let figure = Figure {
         id: "chart-failover",
-        title: "Rounds that took no longer than so many milliseconds",
+        title: "Share of rounds in which service paused no longer",
         legend: samples.iter().map(|sample| (sample.colour, name(sample))).collect(),
         label: samples.iter().map(name).collect::<Vec<_>>().join("; "),
         caption:
@@ -151,13 +151,10 @@ fn rate_in_words(what: &str, points: &[Point], of: fn(&Point) -> f64) -> String 
     format!("{what} over time, from {} to {}", short(least), short(most))
 }
 
-fn lanes_in_words(lanes: &Lanes<'_>, spans: usize) -> String {
-    let mut words = String::new();
-    if spans > FAULTS_LABELLED_MAX {
-        words += "So many faults are not named here; the pointer and the table of acts name them. ";
-    }
+fn lanes_in_words(lanes: &Lanes<'_>) -> String {
+    let mut words = "The pointer over a bar and the table of acts tell what was done.".to_owned();
     if lanes.left_out > 0 {
-        words += &format!("{} nodes beyond the first {LANES_MAX} are left out.", lanes.left_out);
+        words += &format!(" {} nodes beyond the first {LANES_MAX} are left out.", lanes.left_out);
     }
     words
 }

@@ -8,6 +8,9 @@ use crate::html::palette::{Colour, FAILED, P50, P99, THROUGHPUT, WORST};
 use anyhow::Result;
 use maud::Markup;
 
+/// Points up to which the line of the 99th percentile is a thick one.
+const THICK_POINTS_MAX: usize = 250;
+
 /// What the three charts have in common.
 pub(super) struct OverTime<'t> {
     /// The time axis.
@@ -33,13 +36,15 @@ impl OverTime<'_> {
     pub fn latency(&self) -> Result<Markup> {
         let seen = || self.points.iter().filter_map(|point| point.latency);
         let y = Axis::log(seen().flat_map(|l| [l.p50_ms, l.p99_ms, l.max_ms])).in_ms();
-        draw(&Frame { height: 230, x: self.x, y: &y, y_title: "log scale", rules: true }, |plot| {
+        // Thick lines of many points hide each other.
+        let width = if self.points.len() > THICK_POINTS_MAX { 1 } else { 2 };
+        draw(&Frame { height: 230, x: self.x, y: &y, y_title: Some("latency, log scale") }, |plot| {
             plot.shade(self.faults)?;
             let mut line = |colour: &Colour, width: u32, of: fn(Latency) -> f64| {
                 plot.line(&self.series(|point| point.latency.map(of)), colour, width)
             };
             line(&WORST, 1, |latency| latency.max_ms)?;
-            line(&P99, 1, |latency| latency.p99_ms)?;
+            line(&P99, width, |latency| latency.p99_ms)?;
             line(&P50, 2, |latency| latency.p50_ms)?;
             self.tips(plot, &y);
             Ok(())
@@ -48,7 +53,7 @@ impl OverTime<'_> {
 
     fn rate(&self, height: u32, y_title: &str, colour: &Colour, of: fn(&Point) -> f64) -> Result<Markup> {
         let y = Axis::linear(self.points.iter().map(of));
-        draw(&Frame { height, x: self.x, y: &y, y_title, rules: true }, |plot| {
+        draw(&Frame { height, x: self.x, y: &y, y_title: Some(y_title) }, |plot| {
             plot.shade(self.faults)?;
             plot.line(&self.series(|point| Some(of(point))), colour, 2)?;
             self.tips(plot, &y);

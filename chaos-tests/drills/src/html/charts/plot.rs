@@ -16,15 +16,15 @@ use plotters::style::{Color, IntoFont, TextStyle};
 const WIDTH: u32 = 1_120;
 /// Left of the plotting area, the same in all charts, so that their time axes lie below each other.
 const LEFT: u32 = 108;
-/// Of that, what stays free at the picture's edge: the library lays the axis's title on it.
-const EDGE: u32 = 8;
+/// Left of everything: a title that is turned on its side is taller than the backend believes.
+const EDGE: u32 = 4;
 const RIGHT: u32 = 28;
 const TOP: u32 = 12;
 const BOTTOM: u32 = 30;
 /// The backend writes a font size of this divided by 1.24: 12 pixels.
 const FONT: f64 = 15.0;
 /// Width of a character of that size, with something to spare.
-const CHAR_WIDTH: f64 = 7.4;
+const CHAR_WIDTH: f64 = 6.8;
 /// Opacity of a shaded time.
 const SHADE: f64 = 0.16;
 /// Opacity of a fault's own bar.
@@ -43,10 +43,8 @@ pub(super) struct Frame<'f> {
     pub x: &'f Axis,
     /// Along the left.
     pub y: &'f Axis,
-    /// What the left axis counts.
-    pub y_title: &'f str,
-    /// Lines across at the ticks of the left axis?
-    pub rules: bool,
+    /// What the left axis counts, with lines across at its ticks; none where it has lanes.
+    pub y_title: Option<&'f str>,
 }
 
 /// A chart that is being drawn.
@@ -84,8 +82,8 @@ fn draw_on(
     let mut chart = ChartBuilder::on(area)
         .margin_top(TOP)
         .margin_right(RIGHT)
-        .x_label_area_size(BOTTOM)
         .margin_left(EDGE)
+        .x_label_area_size(BOTTOM)
         .y_label_area_size(LEFT - EDGE)
         .build_cartesian_2d(frame.x.clone(), frame.y.clone())?;
     let mut mesh = chart.configure_mesh();
@@ -94,12 +92,10 @@ fn draw_on(
         .axis_style(MUTED.light)
         .label_style(words(&MUTED))
         .axis_desc_style(words(&MUTED));
-    if !frame.y_title.is_empty() {
-        mesh.y_desc(frame.y_title);
-    }
-    if !frame.rules {
-        mesh.disable_y_mesh();
-    }
+    match frame.y_title {
+        None => mesh.disable_y_mesh(),
+        Some(title) => mesh.y_desc(title),
+    };
     mesh.draw()?;
     let mut plot = Plot { chart: &mut chart, x: frame.x, y: frame.y, tips: Vec::new() };
     paint(&mut plot)?;

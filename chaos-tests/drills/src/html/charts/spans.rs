@@ -51,7 +51,7 @@ pub(super) fn covered(spans: &[Span<'_>]) -> Vec<(f64, f64)> {
 }
 
 /// An act's name without its parameters.
-fn kind(what: &str) -> &str {
+pub(super) fn kind(what: &str) -> &str {
     what.split_whitespace().next().unwrap_or(what)
 }
 
