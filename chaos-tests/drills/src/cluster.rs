@@ -13,6 +13,7 @@ use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -183,6 +184,8 @@ impl Cluster {
             .arg(&node.config)
             .envs(self.options.env.iter().chain(&site.env).map(|(k, v)| (k, v)))
             .current_dir(self.folder.path())
+            // Whoever ends a drill by Ctrl-C does not mean its nodes: they are still to be judged.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(log.try_clone().context("cannot share the log's descriptor")?)
             .stderr(log);

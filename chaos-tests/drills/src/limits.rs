@@ -67,10 +67,8 @@ pub const VIEW_TIMEOUT: Duration = Duration::from_secs(1);
 pub const RELAY_MTU: u16 = 1_500;
 /// Most packets that are on their way between the zones of a lab; more are lost.
 pub const RELAY_PACKETS_LATE_MAX: usize = 20_000;
-/// Size of a disk that a lab can fill, in MiB.
-pub const LAB_DISK_MIB: u64 = 2_048;
-/// The same in bytes.
-pub const LAB_DISK_BYTES: u64 = LAB_DISK_MIB << 20;
+/// Size of a disk that a lab can fill, in bytes.
+pub const LAB_DISK_BYTES: u64 = 2 << 30;
 /// A follower that lacks more entries than this counts as not there when a drill asks whether it may go on.
 pub const LAG_ENTRIES_MAX: u64 = 1_000;
 /// Nodes that are asked before a drill goes on, at most.

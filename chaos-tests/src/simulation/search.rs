@@ -210,8 +210,15 @@ impl Runner {
                                 bar.set_message(format!("{:.1} simulated hours", all.all_hours()));
                                 bar.inc(1);
                             }
-                            (Err(e), all) => *all = Err(e),
-                            (Ok(_), Err(_)) => {}
+                            // What was found until then is not lost with the run that could not be had.
+                            (Err(e), Ok(all)) => {
+                                let (seeds, hours, broken) = (all.seeds, all.all_hours(), all.broken.len());
+                                let before = format!(
+                                    "after {seeds} seeds of {hours:.1} simulated hours, {broken} with findings"
+                                );
+                                *found = Err(e.context(before));
+                            }
+                            (_, Err(_)) => {}
                         }
                     }
                 });

@@ -8,7 +8,7 @@ use crate::act::Act;
 use crate::hands::{Hands, Target};
 use crate::limits::{POLL_PAUSE, RAILS_PATIENCE, READS_SHARE, READY_DEADLINE};
 use crate::load::{Load, LoadOptions};
-use crate::rails::{Groups, Refusal, Sample, Stop, StopWatcher, StopWhen};
+use crate::rails::{Groups, Refusal, Sample, StopWatcher, StopWhen};
 use crate::record::{ActRecord, DrillRecord, PeerRecord};
 use crate::report::LoadReport;
 use crate::script::Script;
@@ -20,6 +20,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// How a drill runs.
 #[derive(Debug, Clone)]
@@ -109,10 +110,16 @@ pub trait Peer: Send {
 
 /// A drill that was broken off: a result, and no failure of the drill itself.
 #[derive(Debug, thiserror::Error)]
-#[error("{stop}{detail}")]
-struct Stopped {
-    stop: Stop,
-    detail: String,
+#[error("{0}")]
+struct Stopped(String);
+
+/// Resolves when this process gets SIGINT or SIGTERM.
+async fn asked_to_end() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        pressed = tokio::signal::ctrl_c() => if pressed.is_err() { std::future::pending().await },
+    }
 }
 
 /// What was done in a round, and when.
@@ -159,7 +166,12 @@ pub async fn run(
     let mut broken_off = None;
     for round in 0..options.rounds {
         (options.progress)(&format!("{} round {}/{}", drill.name, round + 1, options.rounds));
-        match run.round(drill, round).await {
+        // Nobody who breaks a drill off shall have to mend what it did.
+        let played = tokio::select! {
+            played = run.round(drill, round) => played,
+            () = asked_to_end() => Err(Stopped("it was interrupted".into()).into()),
+        };
+        match played {
             Ok(one) => struck.push(one),
             Err(error) => {
                 run.undo_all().await;
@@ -296,13 +308,7 @@ impl Run<'_> {
             }
             self.away = away;
         }
-        self.acts.push(ActRecord {
-            at_ms: self.stopwatch.now_ns() as f64 / 1e6,
-            zone: zone.clone(),
-            node: *node,
-            what: act.to_string(),
-            undoes: act.undo().is_none(),
-        });
+        self.note(target, act);
         // Noted before it is done: what fails in the middle is undone as well.
         match act.undo() {
             Some(undo) => self.open.push((target, undo)),
@@ -315,6 +321,14 @@ impl Run<'_> {
             self.away.remove(node);
         }
         done.with_context(|| format!("{act} of node {node} in zone {zone}"))
+    }
+
+    /// Writes down what is done now.
+    fn note(&mut self, target: usize, act: &Act) {
+        let Target { node, zone, .. } = &self.targets[target];
+        let at_ms = self.stopwatch.now_ns() as f64 / 1e6;
+        let (what, undoes) = (act.to_string(), act.undo().is_none());
+        self.acts.push(ActRecord { at_ms, zone: zone.clone(), node: *node, what, undoes });
     }
 
     /// Waits until the guard rails let these nodes be away: an election that is on is not a lost quorum.
@@ -337,6 +351,7 @@ impl Run<'_> {
     /// Undoes what is under way, as far as that goes.
     async fn undo_all(&mut self) {
         while let Some((target, undo)) = self.open.pop() {
+            self.note(target, &undo);
             if let Err(error) = self.hands.act(target, &undo).await {
                 let command = self.hands.describe(target, &undo);
                 (self.options.progress)(&format!("could not be undone: {error:#}; by hand: {command}"));
@@ -351,7 +366,7 @@ impl Run<'_> {
             let at = Duration::from_nanos(self.stopwatch.now_ns()) - self.watched_from;
             let (acknowledged, failed) = (self.load.acknowledged(), self.load.failed());
             if let Some(stop) = self.watcher.see(Sample { at, acknowledged, failed }) {
-                bail!(Stopped { stop, detail: String::new() });
+                bail!(Stopped(stop.to_string()));
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -368,7 +383,7 @@ impl Run<'_> {
             let Target { node, zone, .. } = &self.targets[target];
             ensure!(self.hands.has_ended(target) != Some(true), "node {node} of zone {zone} ended on its own");
             if let Some(stop) = self.watcher.see_not_whole(began.elapsed()) {
-                bail!(Stopped { stop, detail: format!(": node {node} of zone {zone} says {error:#}") });
+                bail!(Stopped(format!("{stop}: node {node} of zone {zone} says {error:#}")));
             }
             self.wait(POLL_PAUSE).await?;
         }

@@ -30,7 +30,7 @@ impl View {
         }
     }
 
-    /// The node that leads each shard, as a node knows it that knows a leader for all of them and whose leaders answer.
+    /// The node that leads each shard, as the first node has it that knows a leader for all of them.
     pub async fn leaders(&self, targets: &[Target], patience: Duration) -> Result<BTreeMap<u64, u64>> {
         let deadline = Instant::now() + patience;
         loop {

@@ -1,7 +1,7 @@
 //! A node's own disk: a file with a file system in it, small enough to be filled.
 
 use super::zones::which;
-use crate::limits::{LAB_DISK_BYTES, LAB_DISK_MIB};
+use crate::limits::LAB_DISK_BYTES;
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -45,21 +45,26 @@ impl Disk {
 
     /// Takes every byte that is free.
     pub fn fill(&self) -> Result<()> {
-        // First what is free in one piece, then what is left of it.
-        for mib in [LAB_DISK_MIB, 256, 64, 16, 4, 1].into_iter().flat_map(|mib| [mib; 4]) {
-            let name = format!("ballast-{mib}-{}", rand::random::<u32>());
-            std::fs::create_dir_all(self.ballast()).ok();
-            let file = self.ballast().join(name);
-            let length = format!("{mib}MiB");
-            let taken = tool("fallocate", &["-l".as_ref(), length.as_ref(), file.as_ref()]);
-            if taken.is_err() {
-                drop(std::fs::remove_file(&file));
+        std::fs::create_dir_all(self.ballast()).context("cannot make a place for what fills the disk")?;
+        // In large pieces first; of each size as many as there is room for.
+        let mut pieces = 0;
+        for mib in [256_u64, 16, 1] {
+            loop {
+                pieces += 1;
+                let file = self.ballast().join(format!("piece-{pieces}"));
+                let length = format!("{mib}MiB");
+                if tool("fallocate", &["-l".as_ref(), length.as_ref(), file.as_ref()]).is_err() {
+                    drop(std::fs::remove_file(&file));
+                    break;
+                }
             }
         }
-        // And the last blocks, one by one.
-        let last = self.ballast().join("last");
-        drop(std::fs::write(last, vec![0_u8; 2 << 20]));
-        Ok(())
+        // And the last blocks, one by one: that there are none left for it is how the disk is known to be full.
+        match std::fs::write(self.ballast().join("last"), vec![0_u8; 2 << 20]) {
+            Err(e) if e.kind() == std::io::ErrorKind::StorageFull => Ok(()),
+            Err(e) => Err(e).context("cannot fill the disk"),
+            Ok(()) => bail!("the disk is not full: something gives room as fast as it is taken"),
+        }
     }
 
     /// Gives back what was taken.
