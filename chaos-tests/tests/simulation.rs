@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tertulia_chaos_tests::simulation::{Found, Plan, Runner};
+use tertulia_chaos_tests::simulation::{Fault, Found, Plan, Planned, Runner, Scope, simulate};
 
 /// Processes at once.
 const JOBS: usize = 2;
@@ -12,6 +12,10 @@ const JOBS: usize = 2;
 fn runner(bug: Option<&str>, timing: Option<&str>, seconds: u64) -> Runner {
     let binary = PathBuf::from(env!("CARGO_BIN_EXE_tertulia-sim"));
     Runner { binary, bug: bug.map(str::to_owned), seconds, timing: timing.map(str::to_owned) }
+}
+
+fn scope(seeds: std::ops::Range<u64>, time: Option<Duration>) -> Scope {
+    Scope { seeds, jobs: JOBS, time, runs: None }
 }
 
 /// Seeds with snapshots, membership changes, bit flips and restarts among them.
@@ -54,7 +58,7 @@ fn finds(bug: &str) {
     }
     let (_, timing, seconds, seeds) = PLANTED.iter().find(|(name, ..)| *name == bug).unwrap();
     let first = |found: &Found| !found.broken.is_empty();
-    let found = runner(Some(bug), Some(timing), *seconds).search(seeds.clone(), JOBS, None, first).unwrap();
+    let found = runner(Some(bug), Some(timing), *seconds).search(&scope(seeds.clone(), None), first).unwrap();
     let broken = found.broken.first().unwrap_or_else(|| panic!("{bug} was not found by the seeds {seeds:?}"));
     println!("{bug}: found by seed {} of {seeds:?}: {:?}", broken.seed, broken.broken);
 }
@@ -94,12 +98,31 @@ fn fresh_seeds_find_nothing() {
     let mut all = Vec::new();
     for (timing, seeds) in [("slow", 24), ("wan", 8), ("lan", 2)] {
         let time = Some(Duration::from_secs(60));
-        let found = runner(None, Some(timing), 40).search(from..from + seeds, JOBS, time, |_| false).unwrap();
+        let found = runner(None, Some(timing), 40).search(&scope(from..from + seeds, time), |_| false).unwrap();
         println!("{} seeds from {from} on, {timing}: {:.2} simulated hours", found.seeds, found.all_hours());
         assert!(found.seeds > 0);
         all.extend(found.broken.into_iter().map(|run| (run.seed, timing, run.broken)));
     }
     assert!(all.is_empty(), "TERTULIA_SEEDS_FROM={from}: {all:#?}");
+}
+
+/// A write that fails leaves a process that can do nothing: it ends, and a new one takes its place.
+#[test]
+fn a_node_that_cannot_write_ends_and_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut plan = Plan::of(1, 30, Some("lan"));
+    // Each holds every shard, so that each has something to write.
+    plan.zones = vec![0, 1, 2];
+    let for_ms = 1_000_000;
+    let fails = |(number, machine): (u64, usize)| Planned {
+        at_ms: 2_000 + 8_000 * number,
+        fault: Fault::FailWrite { machine, for_ms },
+    };
+    plan.faults = (0..).zip(0..plan.zones.len()).map(fails).collect();
+    let struck = plan.faults.len() as u64;
+    let report = simulate(plan, folder.path(), false);
+    assert_eq!(report.broken, None);
+    assert_eq!((report.faults["failed write"], report.ended), (struck, struck), "{:#?}", report.story);
 }
 
 #[test]

@@ -28,7 +28,10 @@ impl Clock for SystemClock {
     }
 }
 
-/// Runs the node until SIGINT or SIGTERM.
+/// How long requests may take to be answered when the node has failed.
+const FAILED_DRAIN: Duration = Duration::from_millis(500);
+
+/// Runs the node until SIGINT or SIGTERM, or until its log cannot be written any more: that is an error.
 pub async fn serve(config: NodeConfig, metrics: PrometheusHandle) -> anyhow::Result<()> {
     // Listen first: a port in use is the commonest mistake, and the cheapest to tell.
     let listener = TcpListener::bind(config.http.listen)
@@ -78,7 +81,17 @@ pub async fn serve(config: NodeConfig, metrics: PrometheusHandle) -> anyhow::Res
             })
             .into_future(),
     );
-    wait_for_signal().await?;
+    let failure = tokio::select! {
+        signal = wait_for_signal() => signal.map(|()| None)?,
+        why = raft.over() => Some(why.to_owned()),
+    };
+    if let Some(why) = failure {
+        // A new process finds out what is on the disk; whatever restarts this one waits until there is room.
+        app.stopping.store(true, Ordering::Relaxed);
+        let _ = stop.send(());
+        drop(tokio::time::timeout(FAILED_DRAIN, serving).await);
+        anyhow::bail!("{why}; the node ends, so that it can be started again");
+    }
 
     // Leadership goes first, while turns can still be forwarded to the next leader; then the door closes.
     tracing::info!("stopping: moving leadership away");

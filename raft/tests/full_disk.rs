@@ -2,7 +2,10 @@
 
 mod support;
 
-use dialogue::ports::{Consistency, Journal};
+use dialogue::{
+    CommitOutcome, ShardId,
+    ports::{Consistency, Journal, JournalError, Owner},
+};
 use std::time::Duration;
 use support::{Cluster, block, session, turn, wait};
 
@@ -75,4 +78,54 @@ fn a_follower_with_a_full_disk_takes_nothing_and_catches_up_when_there_is_room()
     assert!(read() <= 24, "{}", read());
     node.set_free_disk_bytes_min(0);
     wait("it has caught up by snapshot", || read() == last);
+}
+
+/// The drill full-disk has found that the node kept its leaderships, and refused the turns of its shards.
+#[test]
+fn a_leader_without_room_makes_way_and_takes_nothing_back_until_there_is_some() {
+    let cluster = Cluster::new(3);
+    cluster.wait_balanced();
+    let s = session("leaving");
+    let full = cluster.leader_of(&s);
+    let shard = full.shard_of(&s);
+    full.set_free_disk_bytes_min(u64::MAX);
+    // Asked before it has looked at its disk, it may refuse; from then on it names who leads.
+    wait("another takes the turn", || match block(full.commit(turn(&s, 1, "k1", "hello"))) {
+        Err(JournalError::NotLeader { leader: Some(leader), .. }) => leader != full.id(),
+        Err(JournalError::NotLeader { leader: None, .. } | JournalError::StorageFull { .. }) => false,
+        other => panic!("{other:?}"),
+    });
+    cluster.commit(&turn(&s, 1, "k1", "hello"));
+    let leads = || (0..3).any(|shard| full.owner(ShardId(shard)) == Owner::Local);
+    wait("it leads nothing", || !leads());
+
+    // Longer than a well member waits for what belongs to it.
+    std::thread::sleep(Duration::from_secs(6));
+    assert!(!leads());
+    full.set_free_disk_bytes_min(0);
+    wait("its shard comes back", || full.owner(shard) == Owner::Local);
+    assert_eq!(block(full.commit(turn(&s, 2, "k2", "hello"))), Ok(CommitOutcome::Committed { seq: 2 }));
+}
+
+#[test]
+fn without_room_anywhere_writes_are_refused_and_reads_are_not() {
+    let cluster = Cluster::new(1);
+    let s = session("full");
+    cluster.commit(&turn(&s, 1, "k1", "hello"));
+    // Too little for whoever proposes, and enough for followers, which hold out to half of it.
+    let free_bytes = cluster.node(0).status().disk_free_bytes;
+    cluster.running().for_each(|node| node.set_free_disk_bytes_min(free_bytes + free_bytes / 2));
+    // While some do not know yet that others are full, the leadership may wander.
+    let mut leader = cluster.leader_of(&s);
+    wait("writes are refused", || {
+        leader = cluster.leader_of(&s);
+        matches!(block(leader.commit(turn(&s, 2, "k2", "hello"))), Err(JournalError::StorageFull { .. }))
+    });
+    std::thread::sleep(Duration::from_millis(300));
+    leader = cluster.leader_of(&s);
+    let refused = block(leader.commit(turn(&s, 2, "k2", "hello")));
+    assert!(matches!(&refused, Err(JournalError::StorageFull { .. })), "{refused:?}");
+    assert_eq!(block(leader.load(s.clone())).unwrap().seq, 1);
+    cluster.running().for_each(|node| node.set_free_disk_bytes_min(0));
+    wait("writes are taken again", || block(leader.commit(turn(&s, 2, "k2", "hello"))).is_ok());
 }

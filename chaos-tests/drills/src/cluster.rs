@@ -230,6 +230,11 @@ impl Cluster {
         self.nodes[i].child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
+    /// How the process of node `i` has ended, if it has.
+    pub fn ended_with(&mut self, i: usize) -> Option<ExitStatus> {
+        self.nodes[i].child.as_mut().and_then(|child| child.try_wait().ok().flatten())
+    }
+
     /// Waits until every node answers `/readyz` with 200; a node that ended on its own is an error at once.
     pub async fn wait_ready(&mut self, deadline: Duration) -> Result<()> {
         let deadline = Instant::now() + deadline;

@@ -36,6 +36,11 @@ pub trait Hands: Send {
     /// nothing.
     async fn act(&mut self, target: usize, act: &Act) -> Result<()>;
 
+    /// Starts a node again that has ended as it may, where nobody else watches over it.
+    fn tend(&mut self, _target: usize) -> Result<()> {
+        Ok(())
+    }
+
     /// Has the node's process ended by itself? `None` if that cannot be told.
     fn has_ended(&mut self, _target: usize) -> Option<bool> {
         None

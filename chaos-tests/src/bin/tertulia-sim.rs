@@ -6,7 +6,7 @@ use cluster_config::PLANTED_BUGS;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
-use tertulia_chaos_tests::simulation::{Found, Plan, Runner, Summary, simulate};
+use tertulia_chaos_tests::simulation::{Found, Plan, Runner, Runs, Scope, Summary, simulate};
 
 /// Simulates clusters from seeds, and looks for what breaks their promises.
 #[derive(Parser)]
@@ -37,6 +37,9 @@ enum Command {
         /// Stops at the first seed that finds something.
         #[arg(long)]
         first: bool,
+        /// Takes a line of JSON for each run as it ends; seeds that stand there already count, and are not run again.
+        #[arg(long)]
+        runs: Option<PathBuf>,
         /// Writes the sums as JSON.
         #[arg(long)]
         out: Option<PathBuf>,
@@ -97,10 +100,13 @@ struct RunArgs {
 fn main() -> Result<ExitCode> {
     match Cli::parse().command {
         Command::Run(args) => run(&args),
-        Command::Search { from, seeds, jobs, minutes, first, out, how } => {
+        Command::Search { from, seeds, jobs, minutes, first, runs, out, how } => {
             let jobs = jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()));
             let time = minutes.map(|m| Duration::from_secs(m * 60));
-            let found = runner(&how)?.search(from..from + seeds, jobs, time, |f| first && !f.broken.is_empty())?;
+            let runner = runner(&how)?;
+            let runs = runs.map(|path| Runs::open(&path, &runner)).transpose()?;
+            let scope = Scope { seeds: from..from + seeds, jobs, time, runs };
+            let found = runner.search(&scope, |f| first && !f.broken.is_empty())?;
             print(&found);
             if let Some(out) = out {
                 write(&out, &serde_json::to_vec_pretty(&found)?)?;
@@ -194,7 +200,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 fn print(found: &Found) {
     let hours = found.all_hours();
     println!(
-        "{} seeds, {hours:.2} simulated cluster hours in {:.1} min ({:.1} h/min), {} turns acknowledged, {} reads, {} leaderships, {} nodes rejoined",
+        "{} seeds, {hours:.2} simulated cluster hours in {:.1} min of a process ({:.1} h/min), {} turns acknowledged, {} reads, {} leaderships, {} nodes rejoined",
         found.seeds,
         found.minutes,
         hours / found.minutes,

@@ -220,7 +220,12 @@ impl Machine {
         let process = self.process.clone();
         runtime.spawn(async move {
             let now = what.await;
-            *process.lock() = now;
+            *process.lock() = now.clone();
+            if let Process::Up(app) = now {
+                // As `tertulia serve` does.
+                let why = app.raft.over().await.to_owned();
+                *process.lock() = Process::Failed(why);
+            }
         });
         self.runtime = Some(Run { runtime, origin, begun_us: now_us, late: false });
     }

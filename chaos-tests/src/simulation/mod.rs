@@ -19,6 +19,7 @@ mod message;
 mod network;
 mod plan;
 mod report;
+mod runs;
 mod search;
 mod world;
 
@@ -26,7 +27,8 @@ pub use fault::{Fault, Lost};
 pub use network::{Link, NetworkCounts};
 pub use plan::{Load, Plan, Planned, Timing};
 pub use report::{Broken, Report};
-pub use search::{Found, Runner, Summary};
+pub use runs::Runs;
+pub use search::{Found, Runner, Scope, Summary};
 
 use std::path::Path;
 

@@ -38,6 +38,8 @@ pub struct Report {
     pub leaderships: u64,
     /// Nodes that came back under a new id.
     pub rejoins: u64,
+    /// Processes that ended by themselves.
+    pub ended: u64,
     /// Bits that were flipped.
     pub flips: u64,
     /// The network.
@@ -72,6 +74,7 @@ impl Report {
             reads: 0,
             leaderships: 0,
             rejoins: 0,
+            ended: 0,
             flips: 0,
             network: NetworkCounts::default(),
             digest: 0,

@@ -1,12 +1,12 @@
 //! Many seeds, each in a process of its own: what was simulated in all, and which seeds have found something.
 
-use super::{Plan, Planned, Report};
+use super::{Plan, Planned, Report, Runs};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ops::Range,
     path::{Path, PathBuf},
     process::Command,
@@ -27,6 +27,18 @@ pub struct Runner {
     pub seconds: u64,
     /// Runs plans whose clocks tick at this speed only.
     pub timing: Option<String>,
+}
+
+/// What a search runs, and how long.
+pub struct Scope {
+    /// The seeds.
+    pub seeds: Range<u64>,
+    /// Processes at once.
+    pub jobs: usize,
+    /// After so long no other seed begins.
+    pub time: Option<Duration>,
+    /// Takes each run as it ends. What stands there counts, and is not run again.
+    pub runs: Option<Runs>,
 }
 
 /// What a run prints as its last line.
@@ -50,6 +62,8 @@ pub struct Summary {
     pub rejoins: u64,
     /// Over all bytes on the network.
     pub digest: u32,
+    /// Seconds that passed on the wall.
+    pub took_s: f64,
     /// What did not hold.
     pub broken: Option<super::Broken>,
 }
@@ -66,6 +80,7 @@ impl From<&Report> for Summary {
             leaderships: report.leaderships,
             rejoins: report.rejoins,
             digest: report.digest,
+            took_s: 0.0,
             broken: report.broken.clone(),
         }
     }
@@ -78,7 +93,7 @@ pub struct Found {
     pub seeds: u64,
     /// Simulated hours by timing.
     pub hours: BTreeMap<String, f64>,
-    /// Minutes that passed on the wall.
+    /// Minutes that passed on the wall, of all processes together.
     pub minutes: f64,
     /// Faults by kind.
     pub faults: BTreeMap<String, u64>,
@@ -101,6 +116,7 @@ impl Found {
         for (kind, count) in &run.faults {
             *self.faults.entry(kind.clone()).or_default() += count;
         }
+        self.minutes += run.took_s / 60.0;
         self.acknowledged += run.acknowledged;
         self.reads += run.reads;
         self.leaderships += run.leaderships;
@@ -149,15 +165,21 @@ impl Runner {
         if let Some(bug) = &self.bug {
             command.env("TERTULIA_PLANT_BUG", bug);
         }
+        let begun = Instant::now();
         let output = output(command, RUN_MAX).with_context(|| format!("the simulation {}", args.join(" ")))?;
         let last = output.stdout.lines().last().unwrap_or_default();
-        if let Ok(summary) = serde_json::from_str(last) {
-            return Ok(summary);
+        if let Ok(summary) = serde_json::from_str::<Summary>(last) {
+            return Ok(Summary { took_s: begun.elapsed().as_secs_f64(), ..summary });
         }
-        // A panic of the code under test is a find as well.
-        let what = output.stderr.lines().find(|l| l.contains("panicked")).unwrap_or("it ended without a word");
-        let next = output.stderr.lines().skip_while(|l| !l.contains("panicked")).nth(1).unwrap_or_default();
-        let broken = super::Broken { invariant: "no panic".into(), at_ms: 0, what: format!("{what} {next}") };
+        // A panic of the code under test is a find as well, and so is one that goes round and round.
+        let panicked = |l: &&str| l.contains("panicked");
+        let next = output.stderr.lines().skip_while(|l| !panicked(l)).nth(1).unwrap_or_default();
+        let (invariant, what) = match output.stderr.lines().find(panicked) {
+            Some(what) => ("no panic", format!("{what} {next}")),
+            None if output.in_time => ("no panic", "it ended without a word".into()),
+            None => ("a run ends", format!("it did not within {} s by the clock on the wall", RUN_MAX.as_secs())),
+        };
+        let broken = super::Broken { invariant: invariant.into(), at_ms: 0, what };
         let seed = args.get(1).and_then(|s| s.parse().ok()).unwrap_or_default();
         Ok(Summary {
             seed,
@@ -169,33 +191,38 @@ impl Runner {
             leaderships: 0,
             rejoins: 0,
             digest: 0,
+            took_s: 0.0,
             broken: Some(broken),
         })
     }
 
-    /// Runs seeds on `jobs` processes at once until all are run, `until` says that it is enough, or the time is over.
-    pub fn search(
-        &self,
-        seeds: Range<u64>,
-        jobs: usize,
-        time: Option<Duration>,
-        until: impl Fn(&Found) -> bool + Sync,
-    ) -> Result<Found> {
+    /// Runs seeds until all are run, `until` says that it is enough, or the time is over.
+    pub fn search(&self, scope: &Scope, until: impl Fn(&Found) -> bool + Sync) -> Result<Found> {
         let begun = Instant::now();
+        let seeds = scope.seeds.clone();
         let bar = ProgressBar::new(seeds.end - seeds.start);
         let style = "{bar:30} {pos}/{len} seeds, {elapsed} passed, {eta} left {msg}";
         bar.set_style(ProgressStyle::with_template(style).context("the progress bar's template")?);
-        let next = Mutex::new(seeds);
-        let found: Mutex<Result<Found>> = Mutex::new(Ok(Found::default()));
-        std::thread::scope(|scope| {
-            for _ in 0..jobs {
-                scope.spawn(|| {
+        let mut found = Found::default();
+        let mut before = BTreeSet::new();
+        for run in scope.runs.iter().flat_map(Runs::before).filter(|run| seeds.contains(&run.seed)) {
+            before.insert(run.seed);
+            found.add(run.clone());
+        }
+        bar.inc(found.seeds);
+        let next = Mutex::new(seeds.filter(|seed| !before.contains(seed)));
+        let found = Mutex::new(Ok(found));
+        std::thread::scope(|threads| {
+            for _ in 0..scope.jobs {
+                threads.spawn(|| {
                     loop {
-                        let over = time.is_some_and(|time| begun.elapsed() >= time);
+                        let over = scope.time.is_some_and(|time| begun.elapsed() >= time);
                         let enough = found.lock().as_ref().map_or(true, &until);
                         let Some(seed) = next.lock().next().filter(|_| !over && !enough) else { return };
                         let run = self.run(seed);
                         let mut found = found.lock();
+                        let noted = |run: Summary| scope.runs.as_ref().map_or(Ok(()), |r| r.add(&run)).map(|()| run);
+                        let run = run.and_then(noted);
                         match (run, &mut *found) {
                             (Ok(run), Ok(all)) => {
                                 if let Some(broken) = &run.broken {
@@ -226,7 +253,6 @@ impl Runner {
         });
         bar.finish_and_clear();
         let mut found = found.into_inner()?;
-        found.minutes = begun.elapsed().as_secs_f64() / 60.0;
         found.broken.sort_by_key(|run| run.seed);
         Ok(found)
     }
@@ -294,6 +320,7 @@ impl Runner {
 struct Output {
     stdout: String,
     stderr: String,
+    in_time: bool,
 }
 
 /// Runs a command to its end, or ends it when it takes too long.
@@ -303,14 +330,15 @@ fn output(mut command: Command, within: Duration) -> Result<Output> {
     command.stdin(Stdio::null()).stdout(out.reopen()?).stderr(err.reopen()?);
     let mut child = command.spawn()?;
     let begun = Instant::now();
-    while child.try_wait()?.is_none() {
-        if begun.elapsed() > within {
-            child.kill()?;
-            child.wait()?;
-            bail!("it did not end within {} s", within.as_secs());
-        }
+    let mut in_time = true;
+    while in_time && child.try_wait()?.is_none() {
+        in_time = begun.elapsed() <= within;
         std::thread::sleep(Duration::from_millis(5));
     }
+    if !in_time {
+        child.kill()?;
+        child.wait()?;
+    }
     let read = |file: &tempfile::NamedTempFile| std::fs::read_to_string(file.path());
-    Ok(Output { stdout: read(&out)?, stderr: read(&err)? })
+    Ok(Output { stdout: read(&out)?, stderr: read(&err)?, in_time })
 }

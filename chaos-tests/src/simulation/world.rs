@@ -191,7 +191,7 @@ impl World {
             // A process that was stopping, or whose disk fails, is started anew.
             let ill = self.machines[machine].stopping || self.machines[machine].ailing;
             if ill || self.machines[machine].app().is_none_or(|app| !app.raft.is_ready()) {
-                self.ends(Due::Restart(machine));
+                self.restart(machine);
             }
             self.ends(Due::Start(machine));
         }
@@ -323,6 +323,7 @@ impl World {
                 }
                 Process::Failed(why) => {
                     self.say(&format!("machine {at} does not run: {why}"));
+                    self.report.ended += 1;
                     self.machines[at].kill(Answers::Resets, Survivors::All);
                     if self.machines[at].damaged {
                         // It comes back under another id.
@@ -390,9 +391,9 @@ impl World {
                 }
             }
             Due::Restart(at) => {
-                if self.machines[at].is_running() && !matches!(self.machines[at].process(), Process::Starting) {
-                    self.machines[at].kill(Answers::Resets, Survivors::All);
-                    self.ends(Due::Start(at));
+                // Who has seen that its disk fails has ended by itself.
+                if self.machines[at].ailing {
+                    self.restart(at);
                 }
             }
             Due::Wake(at) => self.machines[at].paused = false,
@@ -401,6 +402,13 @@ impl World {
             Due::Unstall(at) => self.machines[at].disk.stall(Duration::ZERO),
             Due::Room(at) => self.machines[at].disk.free_bytes.store(ROOMY_BYTES, Relaxed),
             Due::Undrain(at) => self.admin(move |node| admin::Ask::Drain { node, undo: true }, at),
+        }
+    }
+
+    fn restart(&mut self, at: MachineId) {
+        if self.machines[at].is_running() && !matches!(self.machines[at].process(), Process::Starting) {
+            self.machines[at].kill(Answers::Resets, Survivors::All);
+            self.ends(Due::Start(at));
         }
     }
 

@@ -32,8 +32,8 @@ impl Node {
 /// Waits for damage; then leaderships go to others, and all groups end.
 pub(super) async fn run(node: Weak<Node>, damaged: Arc<Notify>) {
     damaged.notified().await;
-    let Some(node) = node.upgrade() else { return };
-    node.resign().await;
-    // One that has ended already says so; that is what is wanted.
-    futures::future::join_all(node.all_groups().iter().map(|g| g.raft.shutdown())).await;
+    if let Some(node) = node.upgrade() {
+        node.resign().await;
+        node.end_groups().await;
+    }
 }

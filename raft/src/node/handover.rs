@@ -1,7 +1,7 @@
 //! A leadership that goes in good order: proposals wait at the door for the moment that it takes, and then learn who
 //! leads, instead of wandering from node to node while nobody does.
 
-use super::{GroupStatus, Node, group::Group};
+use super::{GroupStatus, Node, Pulses, group::Group};
 use crate::limits::{
     HANDOVER_CATCH_UP_MAX, HANDOVER_HOLD_MAX, HANDOVERS_AT_ONCE_MAX, LEARNER_LAG_ENTRIES_MAX, NEW_LEADER_WAIT_MAX,
 };
@@ -22,11 +22,11 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 #[derive(Default)]
 pub(super) struct Door {
     /// How many keep it closed.
-    closed: watch::Sender<u32>,
+    closed: Arc<watch::Sender<u32>>,
 }
 
 /// Keeps a door closed for as long as it lives.
-struct Closed<'a>(&'a Door);
+pub(super) struct Closed(Arc<watch::Sender<u32>>);
 
 impl Door {
     /// Waits while the door is closed, [`HANDOVER_HOLD_MAX`] at most. Who proposes holds a permit, so that not more wait
@@ -40,15 +40,15 @@ impl Door {
         true
     }
 
-    fn close(&self) -> Closed<'_> {
+    pub(super) fn close(&self) -> Closed {
         self.closed.send_modify(|n| *n += 1);
-        Closed(self)
+        Closed(self.closed.clone())
     }
 }
 
-impl Drop for Closed<'_> {
+impl Drop for Closed {
     fn drop(&mut self) {
-        self.0.closed.send_modify(|n| *n -= 1);
+        self.0.send_modify(|n| *n -= 1);
     }
 }
 
@@ -87,14 +87,14 @@ impl Group {
         GroupStatus::new(None, &self.metrics()).followers.iter().find(|f| f.node == node).map(|f| f.entries)
     }
 
-    /// The voters that could lead, the nearest first.
-    fn heirs(&self) -> Vec<u64> {
+    /// The voters that could lead: those with room on their disks first, and of these the nearest.
+    pub(super) fn heirs(&self, pulses: &Pulses) -> Vec<u64> {
         let metrics = self.metrics();
         // A learner cannot lead.
         let votes: Vec<u64> = metrics.membership_config.membership().voter_ids().collect();
         let mut followers = GroupStatus::new(None, &metrics).followers;
         followers.retain(|f| votes.contains(&f.node));
-        followers.sort_by_key(|f| (f.entries, f.heard_ms_ago.unwrap_or(u64::MAX)));
+        followers.sort_by_key(|f| (!pulses.has_room(f.node), f.entries, f.heard_ms_ago.unwrap_or(u64::MAX)));
         followers.iter().map(|f| f.node).collect()
     }
 
@@ -112,18 +112,23 @@ impl Node {
     /// Moves all leaderships to other members, and goes on serving as a follower. Says whether there were any that
     /// could be moved.
     pub(super) async fn hand_all_over(&self) -> bool {
-        let led = self.all_groups().into_iter().filter(|g| g.leads() && !g.heirs().is_empty());
-        let led: Vec<Arc<Group>> = led.collect();
+        let led = self.all_groups().into_iter().filter(|g| g.leads()).map(|g| (g.heirs(&self.pulses), g));
+        let led: Vec<(Vec<u64>, Arc<Group>)> = led.filter(|(heirs, _)| !heirs.is_empty()).collect();
         let any = !led.is_empty();
-        futures::stream::iter(led)
-            .for_each_concurrent(HANDOVERS_AT_ONCE_MAX, async |group| {
-                for heir in group.heirs() {
-                    if group.hand_over(heir).await {
-                        return;
-                    }
-                }
-            })
-            .await;
+        hand_over_all(led).await;
         any
     }
+}
+
+/// Hands each group over to the first of its heirs that takes it.
+pub(super) async fn hand_over_all(led: Vec<(Vec<u64>, Arc<Group>)>) {
+    let each = futures::stream::iter(led);
+    each.for_each_concurrent(HANDOVERS_AT_ONCE_MAX, async |(heirs, group)| {
+        for heir in heirs {
+            if group.hand_over(heir).await {
+                return;
+            }
+        }
+    })
+    .await;
 }

@@ -152,13 +152,15 @@ impl Node {
             // The leadership has gone meanwhile, or the node stops.
             self.admit(group)?;
         }
+        // Behind the door: while others can take over, nobody is refused for want of room.
+        self.has_room(group)?;
         metrics::counter!("tertulia_proposals_total").increment(1);
         let wait = Duration::from_millis(self.config.raft.commit_timeout_ms);
         let outcome = group.proposer.propose(proposal, permit);
         Ok(tokio::time::timeout(wait, outcome).await.ok().and_then(Result::ok))
     }
 
-    /// Refuses what cannot be written before the log is touched.
+    /// Refuses what this node cannot take before the log is touched.
     fn admit(&self, group: &Group) -> Result<(), JournalError> {
         if self.is_stopping() {
             return Err(JournalError::ShuttingDown);
@@ -174,6 +176,10 @@ impl Node {
         {
             return Err(JournalError::NotLeader { shard, leader: Some(leader) });
         }
+        Ok(())
+    }
+
+    fn has_room(&self, group: &Group) -> Result<(), JournalError> {
         // The control group's few entries fit into what is kept free, and shards cannot move off a full node without.
         if group.id == GroupId::CONTROL {
             return Ok(());

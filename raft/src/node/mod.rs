@@ -17,12 +17,14 @@ mod reconcile;
 mod rejoin;
 mod replica;
 mod retire;
+mod room;
 mod shutdown;
 mod sleep;
 mod snapshots;
 mod start;
 mod status;
 mod steps;
+mod unwritable;
 mod upkeep;
 mod view;
 
@@ -51,7 +53,7 @@ use std::{
     sync::{Arc, OnceLock, atomic::AtomicBool},
 };
 use tokio::{
-    sync::{Notify, Semaphore, watch},
+    sync::{Notify, Semaphore, SetOnce, watch},
     task::JoinHandle,
     time::Instant,
 };
@@ -80,6 +82,8 @@ pub struct Node {
     fault: OnceLock<String>,
     /// Told when damage is found.
     damaged: Arc<Notify>,
+    /// Why this process can take no part any more, once that is so and its leaderships are gone.
+    over: SetOnce<String>,
     peers: Peers,
     certificates: Option<Certificates>,
     store: Arc<dyn Store>,
@@ -134,6 +138,12 @@ impl Node {
     /// Is the node on its way down?
     pub fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
+    }
+
+    /// Returns when this process can take no part any more and another may, once what is in its way is gone: its log could
+    /// not be written. Says why. All groups have ended by then.
+    pub async fn over(&self) -> &str {
+        self.over.wait().await
     }
 
     /// Roles, terms, indexes and lags, as of now.

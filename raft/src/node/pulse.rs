@@ -69,6 +69,8 @@ struct Sign {
     version: u64,
     feature_level: u32,
     understands_unchanged: bool,
+    /// Has its disk too little room for writes?
+    full: bool,
     /// By group: the term, and where the log ends, of the groups that it leads and that may sleep.
     offers: BTreeMap<GroupId, (u64, LogId)>,
     /// The same of the groups in which it sleeps as a follower.
@@ -119,6 +121,7 @@ impl Pulses {
             version: message.version,
             feature_level: message.feature_level,
             understands_unchanged: message.understands_unchanged,
+            full: message.full,
             offers: message
                 .leads
                 .iter()
@@ -185,6 +188,11 @@ impl Pulses {
     /// The highest feature level that the node understands, if it was ever heard of.
     pub(crate) fn feature_level(&self, node: u64) -> Option<u32> {
         self.heard.lock().nodes.get(&node).map(|s| s.feature_level)
+    }
+
+    /// Has the node room for writes, as far as it has said?
+    pub(crate) fn has_room(&self, node: u64) -> bool {
+        self.heard.lock().nodes.get(&node).is_none_or(|s| !s.full)
     }
 
     /// Where a node says that it can be called: its peer address and the base URL of its client API.
@@ -273,6 +281,18 @@ impl Beat {
     /// Says the same again.
     fn again(&self) {
         self.0.send_modify(|_| {});
+    }
+
+    /// Says to all, if that is news, whether this node has too little room for writes.
+    pub(super) fn is_full(&self, full: bool) {
+        self.0.send_if_modified(|now| {
+            let news = now.full != full;
+            if news {
+                let version = now.version + 1;
+                *now = Arc::new(proto::PulseMessage { version, full, ..(**now).clone() });
+            }
+            news
+        });
     }
 
     /// Says it now, to all: what this node leads, and where it sleeps as a follower.

@@ -18,6 +18,12 @@ impl Node {
         self.resign_any().await;
     }
 
+    /// Ends all groups.
+    pub(super) async fn end_groups(&self) {
+        // One that has ended already says so; that is what is wanted.
+        futures::future::join_all(self.all_groups().iter().map(|g| g.raft.shutdown())).await;
+    }
+
     async fn resign_any(&self) -> bool {
         let moved = timeout(HANDOVER, self.hand_all_over()).await;
         moved.unwrap_or_else(|_| {

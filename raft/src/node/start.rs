@@ -9,9 +9,9 @@ use super::{
     pulse::{self, Beat, Pulses},
     reconcile,
     replica::{self, Opened, Shared},
-    retire,
+    retire, room,
     sleep::Hours,
-    snapshots, upkeep, view,
+    snapshots, unwritable, upkeep, view,
 };
 use crate::{
     ControlState,
@@ -38,16 +38,13 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{Notify, Semaphore, watch},
+    sync::{Notify, Semaphore, SetOnce, watch},
     time::Instant,
 };
 use tonic::{
     service::Routes,
     transport::{Server, server::TcpIncoming},
 };
-
-/// How often the free space is looked at.
-const DISK_EVERY: Duration = Duration::from_millis(500);
 
 impl From<TlsError> for StartError {
     fn from(e: TlsError) -> Self {
@@ -131,6 +128,7 @@ pub(super) async fn start(
         leads_changed: Arc::new(Notify::new()),
         fault: OnceLock::new(),
         damaged: Arc::default(),
+        over: SetOnce::new(),
         peers,
         certificates,
         store,
@@ -143,7 +141,7 @@ pub(super) async fn start(
         started: Instant::now(),
         lock: Mutex::new(Some(lock)),
     });
-    node.disk.look(&config.data_dir).map_err(StartError::at(&config.data_dir))?;
+    node.disk.saw(node.disk.look(&config.data_dir).map_err(StartError::at(&config.data_dir))?);
     node.see(known);
     serve(&node, door, extra);
     run_tasks(&node, seen);
@@ -304,18 +302,9 @@ fn run_tasks(node: &Arc<Node>, seen: Option<Seen>) {
     node.spawn(retire::run(weak.clone()));
     node.spawn(balance::run(weak.clone()));
     node.spawn(snapshots::run(weak.clone()));
+    node.spawn(room::run(weak.clone()));
     node.spawn(damage::run(weak.clone(), node.damaged.clone()));
-    node.spawn(async move {
-        let mut every = tokio::time::interval(DISK_EVERY);
-        loop {
-            every.tick().await;
-            // A statvfs reads no disk.
-            let Some(node) = weak.upgrade() else { break };
-            if let Err(e) = node.disk.look(&node.config.data_dir) {
-                tracing::warn!(error = %e, "the free space of the data folder cannot be read");
-            }
-        }
-    });
+    node.spawn(unwritable::run(weak, node.writer.clone()));
 }
 
 impl Node {

@@ -1,4 +1,4 @@
-//! A disk has no byte left. A node that ended for want of room is started again once there is some.
+//! A disk has no byte left. A node may end for want of room; it is started again once there is some.
 
 use crate::act::Act;
 use crate::drill::{Aim, Drill, Plan};

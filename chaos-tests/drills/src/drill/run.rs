@@ -187,7 +187,8 @@ pub async fn run(
         }
     }
     if broken_off.is_none() {
-        tokio::time::sleep(options.whole).await;
+        // Also one that ends late of what was done to it is back when all are asked what they hold.
+        broken_off = run.rest().await.err();
     }
     let acts = run.acts;
     load.stop();
@@ -278,12 +279,16 @@ impl Run<'_> {
         self.wait(self.options.hold.unwrap_or(plan.hold)).await?;
         let healed_ns = self.stopwatch.now_ns();
         self.all(&plan.heal).await?;
-        for target in 0..self.targets.len() {
-            self.until_ready(target).await?;
-        }
+        self.until_all_ready().await?;
         let zone = |node: &u64| self.targets.iter().find(|t| t.node == *node).map(|t| t.zone.clone());
         let zones = hit.iter().filter_map(zone).collect();
         Ok(Struck { zones, shards, struck_ns, healed_ns, whole_ns: self.stopwatch.now_ns() })
+    }
+
+    /// The time at the end in which nothing is done.
+    async fn rest(&mut self) -> Result<()> {
+        self.wait(self.options.whole).await?;
+        self.until_all_ready().await
     }
 
     async fn all(&mut self, steps: &[Step]) -> Result<()> {
@@ -364,6 +369,7 @@ impl Run<'_> {
         let until = Instant::now() + time;
         loop {
             let at = Duration::from_nanos(self.stopwatch.now_ns()) - self.watched_from;
+            (0..self.targets.len()).try_for_each(|target| self.hands.tend(target))?;
             let (acknowledged, failed) = (self.load.acknowledged(), self.load.failed());
             if let Some(stop) = self.watcher.see(Sample { at, acknowledged, failed }) {
                 bail!(Stopped(stop.to_string()));
@@ -376,10 +382,18 @@ impl Run<'_> {
         }
     }
 
+    async fn until_all_ready(&mut self) -> Result<()> {
+        for target in 0..self.targets.len() {
+            self.until_ready(target).await?;
+        }
+        Ok(())
+    }
+
     async fn until_ready(&mut self, target: usize) -> Result<()> {
         let began = Instant::now();
         loop {
             let Err(error) = self.view.ready(&self.targets[target]).await else { return Ok(()) };
+            self.hands.tend(target)?;
             let Target { node, zone, .. } = &self.targets[target];
             ensure!(self.hands.has_ended(target) != Some(true), "node {node} of zone {zone} ended on its own");
             if let Some(stop) = self.watcher.see_not_whole(began.elapsed()) {

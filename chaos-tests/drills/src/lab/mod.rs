@@ -18,7 +18,7 @@ use anyhow::{Context, Result, bail};
 use async_trait::async_trait;
 use cluster_config::TlsOptions;
 use disk::Disk;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -27,6 +27,8 @@ use tempfile::TempDir;
 
 /// The variable that makes a node, of a build that can plant bugs, speak and write as the version before.
 const PREVIOUS_VERSION: (&str, &str) = ("TERTULIA_PREVIOUS_VERSION", "1");
+/// The exit code of a node that has ended with an error of its own: no crash.
+const FAILED: i32 = 2;
 /// The name of the lab's cluster, as `Cluster` has it.
 const CLUSTER: &str = "drill";
 
@@ -51,6 +53,8 @@ pub struct Lab {
     targets: Vec<Target>,
     shims: Vec<Option<Shim>>,
     disks: BTreeMap<usize, Disk>,
+    /// Whose disks were full and have room again: their nodes may have ended for want of it, or yet end.
+    room: BTreeSet<usize>,
     certificates: PathBuf,
     zones: Option<Arc<Zones>>,
     _folder: TempDir,
@@ -101,7 +105,7 @@ impl Lab {
         let nodes = ClusterOptions { sites, env, ..ClusterOptions::new(&options.program, &options.release) };
         let cluster = Cluster::start(nodes).await?;
         let targets = cluster.targets();
-        Ok(Self { cluster, targets, shims, disks, certificates, zones, _folder: folder })
+        Ok(Self { cluster, targets, shims, disks, room: BTreeSet::new(), certificates, zones, _folder: folder })
     }
 
     /// Why a drill cannot be run in a lab on this machine; `None` if it can.
@@ -240,20 +244,27 @@ impl Hands for Lab {
             Act::MendLink => self.zones()?.mend(target),
             Act::SlowDisk { delay_ms } => self.shim(target)?.slow_disk(delay_ms),
             Act::MendDisk => self.shim(target)?.slow_disk(0),
-            Act::FillDisk => self.disk(target)?.fill(),
+            Act::FillDisk => {
+                self.room.remove(&target);
+                self.disk(target)?.fill()
+            }
             Act::FreeDisk => {
-                self.disk(target)?.free()?;
-                // Whoever watches over the nodes starts one again that ended for want of room.
-                if !self.cluster.is_running(target) {
-                    self.cluster.reap(target);
-                    self.cluster.restart(target)?;
-                }
-                Ok(())
+                self.room.insert(target);
+                self.disk(target)?.free()
             }
             Act::StepClock { offset_ms } => self.shim(target)?.step_clock(offset_ms),
             Act::WrongCertificate => put_certificate(&self.certificates, "wrong", zone),
             Act::RightCertificate => put_certificate(&self.certificates, "right", zone),
         }
+    }
+
+    fn tend(&mut self, target: usize) -> Result<()> {
+        let failed = self.cluster.ended_with(target).is_some_and(|status| status.code() == Some(FAILED));
+        if failed && self.room.contains(&target) {
+            self.cluster.reap(target);
+            self.cluster.restart(target)?;
+        }
+        Ok(())
     }
 
     fn has_ended(&mut self, target: usize) -> Option<bool> {

@@ -13,12 +13,12 @@ use simulated::Simulated;
 use std::{
     io,
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicU64, Ordering::Relaxed, Ordering::Release},
     },
     thread::JoinHandle,
 };
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, SetOnce, oneshot};
 
 /// Who is told when an operation is durable.
 pub enum Ack {
@@ -70,7 +70,7 @@ struct Shared {
     barriers: AtomicU64,
     batches: AtomicU64,
     records: AtomicU64,
-    failure: OnceLock<String>,
+    failure: SetOnce<String>,
 }
 
 /// A handle to the writer thread. The thread ends when it is [closed](Writer::close) or the last handle is dropped.
@@ -177,6 +177,11 @@ impl Writer {
     /// Why nothing is written any more, if so.
     pub fn failure(&self) -> Option<&str> {
         self.shared.failure.get().map(String::as_str)
+    }
+
+    /// Returns when nothing is written any more because a write or a barrier has failed, and says why.
+    pub async fn failed(&self) -> &str {
+        self.shared.failure.wait().await
     }
 
     /// Takes nothing any more; the thread writes what is queued and ends.

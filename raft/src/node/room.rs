@@ -1,0 +1,55 @@
+//! Room on the disk: a node that has none leads nothing that another could lead.
+
+use super::{Node, group::Group, handover::hand_over_all};
+use crate::limits::DISK_EVERY;
+use std::sync::{Arc, Weak};
+use tokio::{task::JoinSet, time::interval};
+
+/// Looks at the free space, and makes way for others while there is too little.
+pub(super) async fn run(node: Weak<Node>) {
+    let mut every = interval(DISK_EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut going = JoinSet::new();
+    loop {
+        every.tick().await;
+        while going.try_join_next().is_some() {}
+        let Some(node) = node.upgrade().filter(|n| !n.is_stopping()) else { return };
+        let free_bytes = match node.disk.look(&node.config.data_dir) {
+            Ok(free_bytes) => free_bytes,
+            Err(e) => {
+                tracing::warn!(error = %e, "the free space of the data folder cannot be read");
+                continue;
+            }
+        };
+        let full = node.disk.is_too_little(free_bytes);
+        if full && going.is_empty() {
+            let led = node.led_that_others_could();
+            // First the doors: whoever proposes from now on waits for the next leader instead of being refused.
+            let closed: Vec<_> = led.iter().map(|(_, group)| group.door.close()).collect();
+            if !closed.is_empty() {
+                tracing::warn!(groups = closed.len(), free_bytes, "no room: others take over");
+                going.spawn(async move {
+                    hand_over_all(led).await;
+                    drop(closed);
+                });
+            }
+        }
+        node.disk.saw(free_bytes);
+        node.beat.is_full(full);
+    }
+}
+
+impl Node {
+    /// The groups that this node leads, with those who could: voters that are alive and have room.
+    fn led_that_others_could(&self) -> Vec<(Vec<u64>, Arc<Group>)> {
+        let mut led = Vec::new();
+        for group in self.all_groups().into_iter().filter(|g| g.leads()) {
+            let mut heirs = group.heirs(&self.pulses);
+            heirs.retain(|node| self.is_alive(*node) && self.pulses.has_room(*node));
+            if !heirs.is_empty() {
+                led.push((heirs, group));
+            }
+        }
+        led
+    }
+}
