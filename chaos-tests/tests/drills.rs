@@ -7,6 +7,7 @@ use drills::catalog;
 use drills::drill::{Drill, DrillOptions, run};
 use drills::lab::Lab;
 use drills::record::DrillRecord;
+use std::time::Duration;
 
 async fn hold(drill: &Drill, lab: &mut Lab, options: &DrillOptions) -> DrillRecord {
     let record = run(lab, drill, options, None).await.unwrap();
@@ -26,7 +27,8 @@ async fn hold(drill: &Drill, lab: &mut Lab, options: &DrillOptions) -> DrillReco
 }
 
 fn options(rounds: usize) -> DrillOptions {
-    DrillOptions { evidence: common::evidence(), ..DrillOptions::rounds(rounds) }
+    let whole = Duration::from_millis(800);
+    DrillOptions { whole, evidence: common::evidence(), ..DrillOptions::rounds(rounds) }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -117,6 +117,8 @@ pub const PEER_STALL_MIN: Duration = Duration::from_secs(2);
 pub const PEER_SILENCE_MIN: Duration = Duration::from_secs(1);
 /// How often a node looks at the free space of its disk; that reads nothing from it.
 pub const DISK_EVERY: Duration = Duration::from_millis(100);
+/// How long a node whose leaderships were late leaves them to others.
+pub const LATE_FOR: Duration = Duration::from_secs(10);
 /// Groups that a node hands over at the same time: they share barriers, and contend for cores.
 pub const HANDOVERS_AT_ONCE_MAX: usize = 2;
 /// How long a leader that is to go waits for its successor to come near while it still serves.

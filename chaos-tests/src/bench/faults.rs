@@ -34,8 +34,12 @@ pub struct FaultsOptions {
     pub reports: PathBuf,
 }
 
-/// Runs the drills, one after another. The second value says which were not run, and why.
-pub async fn run_all(options: &FaultsOptions) -> Result<(Results, Vec<String>)> {
+/// Runs the drills, one after another; `so_far` is given the results after each. The second value says which were not run,
+/// and why.
+pub async fn run_all(
+    options: &FaultsOptions,
+    so_far: impl Fn(&Results) -> Result<()>,
+) -> Result<(Results, Vec<String>)> {
     let wanted: Vec<&Drill> = match &options.only[..] {
         [] => DRILLS.iter().collect(),
         names => {
@@ -65,6 +69,8 @@ pub async fn run_all(options: &FaultsOptions) -> Result<(Results, Vec<String>)> 
         }
         html::write(&record, &options.reports.join(format!("{}.html", drill.name)))?;
         records.push(record);
+        // A run takes hours: one that is broken off has lost nothing of the drills before.
+        so_far(&results(&records))?;
     }
     ensure!(!records.is_empty(), "no drill ran: {missed:?}");
     Ok((results(&records), missed))
@@ -115,7 +121,9 @@ fn results(records: &[DrillRecord]) -> Results {
         for (time, pick) in TIMES {
             let ours: Vec<f64> = record.rounds.iter().map(pick).collect();
             let theirs = if pick as usize == TIMES[0].1 as usize { peer } else { &[] };
-            for (label, quantile) in [("median", 0.5), ("P99", 0.99), ("worst", 1.0)] {
+            // Round by round, so that the ratios have a spread; then what only all rounds together have.
+            rows.push(Row::of_rounds(name(&format!("{time}, median")), "ms", &ours, theirs));
+            for (label, quantile) in [("P99", 0.99), ("worst", 1.0)] {
                 let of = |values: &[f64]| percentile(values, quantile).into_iter().collect::<Vec<_>>();
                 let row = Row::of_rounds(name(&format!("{time}, {label}")), "ms", &of(&ours), &of(theirs));
                 rows.push(Row { rounds, ..row });

@@ -232,8 +232,7 @@ async fn run(bench: Bench) -> Result<()> {
                 place: place.unwrap_or_else(std::env::temp_dir),
                 reports: reports.clone(),
             };
-            let (results, missed) = faults::run_all(&options).await?;
-            results.write(&common.out)?;
+            let (results, missed) = faults::run_all(&options, |so_far| so_far.write(&common.out)).await?;
             missed.iter().for_each(|line| println!("{line}"));
             println!("reports: {}", reports.display());
             let broken = results.rows.iter().filter(|row| row.name.ends_with("of any kind") && row.ours > 0.0);

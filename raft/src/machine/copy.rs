@@ -12,10 +12,10 @@ use super::{
     state::Moving,
 };
 use crate::{
-    codec::MarkRecord,
+    codec::{self, MarkRecord},
     failpoints,
     limits::{SNAPSHOT_GRACE, SNAPSHOT_KEPT_UNUSED, SNAPSHOT_RECORD_BYTES},
-    store::keys,
+    store::{Damage, keys},
     types::SnapshotMeta,
 };
 use bytes::Bytes;
@@ -70,7 +70,9 @@ impl Copy {
             return Ok(file.clone());
         }
         let state = self.state.upgrade().ok_or_else(|| io::Error::other("the node has stopped"))?;
-        let written = state.write_copy(self.number, &self.meta)?;
+        let written = state.write_copy(self.number, &self.meta);
+        state.damage().note(&written);
+        let written = written?;
         *file = Some(written.clone());
         Ok(written)
     }
@@ -242,6 +244,10 @@ impl GroupState {
         loop {
             let pace = Pace::begin();
             let (pairs, done) = self.copy_piece(number, &end)?;
+            // Nobody gets what is damaged here.
+            for (key, value) in &pairs {
+                codec::check(value).map_err(|e| Damage::new(self.group(), None, e).at_key(key))?;
+            }
             writer.pairs(
                 pairs
                     .into_iter()

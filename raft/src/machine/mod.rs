@@ -19,6 +19,7 @@
 mod apply;
 mod check;
 mod copy;
+mod found;
 mod fresh;
 mod incoming;
 mod install;
@@ -30,6 +31,7 @@ mod snapshot;
 mod state;
 
 pub use copy::SnapshotData;
+pub(crate) use found::DamageFound;
 pub(crate) use retire::wipe_replica;
 pub use snapshot::SnapshotFile;
 
@@ -65,34 +67,7 @@ impl StateMachine {
         Self { state, writer }
     }
 
-    /// Hands what is applied to the writer now.
-    pub async fn flush(&self) -> io::Result<()> {
-        let place = self.writer.reserve(self.state.staged_bytes()).await?;
-        let state = self.state.clone();
-        blocking(move || state.flush(Some(place))).await
-    }
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    crate::blocking::blocking(work).await.flatten()
-}
-
-fn size(entry: &Entry) -> usize {
-    match &entry.payload {
-        EntryPayload::Normal(proposal) => proposal.0.len(),
-        _ => 0,
-    }
-}
-
-impl RaftStateMachine<TypeConfig> for StateMachine {
-    type SnapshotData = SnapshotData;
-    type SnapshotBuilder = Self;
-
-    async fn applied_state(&mut self) -> io::Result<(Option<LogId>, StoredMembership)> {
-        Ok(self.state.applied())
-    }
-
-    async fn apply<Strm>(&mut self, entries: Strm) -> io::Result<()>
+    async fn apply_all<Strm>(&mut self, entries: Strm) -> io::Result<()>
     where
         Strm: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
     {
@@ -134,6 +109,42 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             }
         }
         Ok(())
+    }
+
+    /// Hands what is applied to the writer now.
+    pub async fn flush(&self) -> io::Result<()> {
+        let place = self.writer.reserve(self.state.staged_bytes()).await?;
+        let state = self.state.clone();
+        blocking(move || state.flush(Some(place))).await
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    crate::blocking::blocking(work).await.flatten()
+}
+
+fn size(entry: &Entry) -> usize {
+    match &entry.payload {
+        EntryPayload::Normal(proposal) => proposal.0.len(),
+        _ => 0,
+    }
+}
+
+impl RaftStateMachine<TypeConfig> for StateMachine {
+    type SnapshotData = SnapshotData;
+    type SnapshotBuilder = Self;
+
+    async fn applied_state(&mut self) -> io::Result<(Option<LogId>, StoredMembership)> {
+        Ok(self.state.applied())
+    }
+
+    async fn apply<Strm>(&mut self, entries: Strm) -> io::Result<()>
+    where
+        Strm: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
+    {
+        let done = self.apply_all(entries).await;
+        self.state.damage().note(&done);
+        done
     }
 
     async fn get_snapshot_builder(&mut self) -> Self {

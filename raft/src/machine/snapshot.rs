@@ -96,6 +96,9 @@ impl SnapshotFile {
                 return Ok(head);
             }
             let record: SnapshotPairsRecord = codec::decode(&bytes).map_err(|e| bad(&self.path, e))?;
+            for (_, value) in &record.pairs {
+                codec::check(value).map_err(|e| bad(&self.path, format!("a record in it: {e}")))?;
+            }
             pairs += record.pairs.len() as u64;
             crc = crc32c::crc32c_append(crc, &bytes);
         }

@@ -4,6 +4,7 @@ use super::{
     SnapshotPlace,
     apply::Commands,
     copy::{Copies, Copying},
+    found::DamageFound,
     fresh::Fresh,
     packing::{pack, unpack},
     sessions::{Sessions, window_begins},
@@ -22,7 +23,7 @@ use std::{
     collections::BTreeMap,
     io,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Relaxed},
     },
 };
@@ -54,6 +55,8 @@ pub struct GroupState {
     pub(super) moving: Mutex<Moving>,
     /// Copies of the state for followers.
     pub(super) copies: Mutex<Copies>,
+    /// Where damage that is found is told; nowhere outside of a node.
+    damage: OnceLock<DamageFound>,
 }
 
 /// What changes with every entry.
@@ -130,6 +133,7 @@ impl GroupState {
                 copying: None,
             }),
             copies: Mutex::default(),
+            damage: OnceLock::new(),
             place,
         };
         this.end_install()?;
@@ -139,6 +143,15 @@ impl GroupState {
             moving.membership = applied.membership.try_into()?;
         }
         Ok(this)
+    }
+
+    /// From now on damage that is found is told there.
+    pub(crate) fn tell_damage_to(&self, found: DamageFound) {
+        drop(self.damage.set(found));
+    }
+
+    pub(super) fn damage(&self) -> &DamageFound {
+        self.damage.get_or_init(DamageFound::default)
     }
 
     /// The group.

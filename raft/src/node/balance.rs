@@ -49,7 +49,7 @@ impl Node {
 
 fn is_well(node: &Node, group: GroupId, member: u64) -> bool {
     let status = node.group_status(&node.group(group));
-    node.pulses.has_room(member)
+    !node.pulses.declines(member)
         && status.voters.contains(&member)
         && status.followers.iter().any(|f| {
             f.node == member && f.entries <= LAG_ENTRIES_MAX && f.heard_ms_ago.is_some_and(|ms| ms <= HEARD_MS_MAX)

@@ -4,11 +4,8 @@
 //! cannot read a session would refuse its turns for ever, and no other node would know.
 
 use super::Node;
-use std::{
-    io,
-    sync::{Arc, Weak},
-};
-use tokio::sync::Notify;
+use crate::machine::DamageFound;
+use std::{io, sync::Weak};
 
 impl Node {
     /// Runs a read of the state where waiting is allowed; what it finds damaged ends this node's part.
@@ -17,23 +14,17 @@ impl Node {
         read: impl FnOnce() -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
         let done = crate::blocking::blocking(read).await.flatten();
-        if let Err(e) = &done
-            && e.kind() == io::ErrorKind::InvalidData
-            && self.fault.set(format!("the data folder is damaged: {e}")).is_ok()
-        {
-            let folder = self.config.data_dir.display();
-            tracing::error!(error = %e, %folder, "damage: this node stops taking part; `tertulia node rejoin` begins anew");
-            self.damaged.notify_one();
-        }
+        self.shared.damage.note(&done);
         done
     }
 }
 
 /// Waits for damage; then leaderships go to others, and all groups end.
-pub(super) async fn run(node: Weak<Node>, damaged: Arc<Notify>) {
-    damaged.notified().await;
-    if let Some(node) = node.upgrade() {
-        node.resign().await;
-        node.end_groups().await;
-    }
+pub(super) async fn run(node: Weak<Node>, found: DamageFound) {
+    let what = found.wait().await;
+    let Some(node) = node.upgrade() else { return };
+    let folder = node.config.data_dir.display();
+    tracing::error!(error = what, %folder, "damage: this node stops taking part; `tertulia node rejoin` begins anew");
+    node.resign().await;
+    node.end_groups().await;
 }

@@ -87,14 +87,14 @@ impl Group {
         GroupStatus::new(None, &self.metrics()).followers.iter().find(|f| f.node == node).map(|f| f.entries)
     }
 
-    /// The voters that could lead: those with room on their disks first, and of these the nearest.
+    /// The voters that could lead: those that do not decline first, and of these the nearest.
     pub(super) fn heirs(&self, pulses: &Pulses) -> Vec<u64> {
         let metrics = self.metrics();
         // A learner cannot lead.
         let votes: Vec<u64> = metrics.membership_config.membership().voter_ids().collect();
         let mut followers = GroupStatus::new(None, &metrics).followers;
         followers.retain(|f| votes.contains(&f.node));
-        followers.sort_by_key(|f| (!pulses.has_room(f.node), f.entries, f.heard_ms_ago.unwrap_or(u64::MAX)));
+        followers.sort_by_key(|f| (pulses.declines(f.node), f.entries, f.heard_ms_ago.unwrap_or(u64::MAX)));
         followers.iter().map(|f| f.node).collect()
     }
 

@@ -134,7 +134,12 @@ impl Node {
             Ok(Ok(applied)) => Ok(applied),
             // It came just too late: the target does not lead yet.
             Ok(Err(ClientWriteError::ForwardToLeader(_))) if group.door.pass().await => Err(self.elsewhere(&group)),
-            Ok(Err(ClientWriteError::ForwardToLeader(to))) => Err(self.not_leader(&group, to)),
+            Ok(Err(ClientWriteError::ForwardToLeader(to))) => {
+                if group.leads() && to.leader_id.is_none() {
+                    self.late.refused(group.id);
+                }
+                Err(self.not_leader(&group, to))
+            }
             // Another leader's log replaced the entry, or may still commit it.
             Ok(Err(ClientWriteError::LogEntryDiscarded(_))) => Err(unknown()),
             Ok(Err(e)) => Err(JournalError::Store { detail: e.to_string() }),
@@ -165,11 +170,8 @@ impl Node {
         if self.is_stopping() {
             return Err(JournalError::ShuttingDown);
         }
-        if let Some(detail) = self.fault.get() {
-            return Err(JournalError::Store { detail: detail.clone() });
-        }
-        if let Some(detail) = self.writer.failure() {
-            return Err(JournalError::Store { detail: detail.to_owned() });
+        if let Some(detail) = self.trouble() {
+            return Err(JournalError::Store { detail });
         }
         if let Owner::Remote(leader) = group.owner()
             && let Some(shard) = group.id.shard()

@@ -10,6 +10,7 @@ mod handover;
 pub(crate) mod identity;
 mod join;
 mod journal;
+mod late;
 mod options;
 mod proposer;
 mod pulse;
@@ -45,6 +46,7 @@ use cluster_config::NodeConfig;
 use dialogue::{NodeId, ports::JournalError};
 use disk::DiskGuard;
 use group::Group;
+use late::Late;
 use parking_lot::{Mutex, RwLock};
 use pulse::Beat;
 use std::{
@@ -80,8 +82,6 @@ pub struct Node {
     leads_changed: Arc<Notify>,
     /// Why this node cannot be one of the cluster, if so.
     fault: OnceLock<String>,
-    /// Told when damage is found.
-    damaged: Arc<Notify>,
     /// Why this process can take no part any more, once that is so and its leaderships are gone.
     over: SetOnce<String>,
     peers: Peers,
@@ -90,6 +90,7 @@ pub struct Node {
     writer: Writer,
     writer_end: Mutex<Option<WriterEnd>>,
     disk: Arc<DiskGuard>,
+    late: Late,
     /// One permit for each proposal until its outcome is known.
     proposals: Arc<Semaphore>,
     stopping: watch::Sender<bool>,
@@ -131,8 +132,14 @@ impl Node {
 
     /// Does every group know a leader, and has this node applied what its logs held when it started?
     pub fn is_ready(&self) -> bool {
-        let well = !self.is_stopping() && self.fault.get().is_none() && self.writer.failure().is_none();
-        well && self.groups.read().values().all(|g| g.is_ready(self.id))
+        !self.is_stopping() && self.trouble().is_none() && self.groups.read().values().all(|g| g.is_ready(self.id))
+    }
+
+    /// Why this node can take no part, if so.
+    fn trouble(&self) -> Option<String> {
+        let damage = || self.shared.damage.get().map(|what| format!("the data folder is damaged: {what}"));
+        let fault = self.fault.get().cloned().or_else(damage);
+        fault.or_else(|| self.writer.failure().map(str::to_owned))
     }
 
     /// Is the node on its way down?

@@ -69,8 +69,8 @@ struct Sign {
     version: u64,
     feature_level: u32,
     understands_unchanged: bool,
-    /// Has its disk too little room for writes?
-    full: bool,
+    /// Does it lead nothing that others could?
+    declines: bool,
     /// By group: the term, and where the log ends, of the groups that it leads and that may sleep.
     offers: BTreeMap<GroupId, (u64, LogId)>,
     /// The same of the groups in which it sleeps as a follower.
@@ -121,7 +121,7 @@ impl Pulses {
             version: message.version,
             feature_level: message.feature_level,
             understands_unchanged: message.understands_unchanged,
-            full: message.full,
+            declines: message.declines,
             offers: message
                 .leads
                 .iter()
@@ -190,9 +190,9 @@ impl Pulses {
         self.heard.lock().nodes.get(&node).map(|s| s.feature_level)
     }
 
-    /// Has the node room for writes, as far as it has said?
-    pub(crate) fn has_room(&self, node: u64) -> bool {
-        self.heard.lock().nodes.get(&node).is_none_or(|s| !s.full)
+    /// Has the node said that it leads nothing that others could?
+    pub(crate) fn declines(&self, node: u64) -> bool {
+        self.heard.lock().nodes.get(&node).is_some_and(|s| s.declines)
     }
 
     /// Where a node says that it can be called: its peer address and the base URL of its client API.
@@ -283,13 +283,13 @@ impl Beat {
         self.0.send_modify(|_| {});
     }
 
-    /// Says to all, if that is news, whether this node has too little room for writes.
-    pub(super) fn is_full(&self, full: bool) {
+    /// Says to all, if that is news, whether this node leads nothing that others could.
+    pub(super) fn declines(&self, declines: bool) {
         self.0.send_if_modified(|now| {
-            let news = now.full != full;
+            let news = now.declines != declines;
             if news {
                 let version = now.version + 1;
-                *now = Arc::new(proto::PulseMessage { version, full, ..(**now).clone() });
+                *now = Arc::new(proto::PulseMessage { version, declines, ..(**now).clone() });
             }
             news
         });

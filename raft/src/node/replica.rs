@@ -10,7 +10,7 @@ use crate::{
     ControlState,
     codec::{self, TombstoneRecord},
     control::FEATURE_PACKED_TURNS,
-    machine::{GroupState, SnapshotPlace, StateMachine, wipe_replica},
+    machine::{DamageFound, GroupState, SnapshotPlace, StateMachine, wipe_replica},
     net::{Gate, Lanes, NetworkFactory, Peers, Registered},
     store::{Damage, LogScan, LogStore, Store, Writer, keys, scan_group},
     types::{GroupId, LogId, Raft},
@@ -38,6 +38,7 @@ pub(super) struct Shared {
     pub(super) pulses: Arc<Pulses>,
     pub(super) hours: Hours,
     pub(super) disk: Arc<DiskGuard>,
+    pub(super) damage: DamageFound,
 }
 
 /// A replica whose records were read and checked.
@@ -103,6 +104,7 @@ pub(super) async fn start(
         stall: shared.stall,
     };
     understand(shared.view.borrow().feature_level, &state, &log);
+    state.tell_damage_to(shared.damage.clone());
     let machine = StateMachine::new(state.clone(), shared.writer.clone());
     let gate = Arc::new(Gate::new(tombstone));
     let mut config = shared.raft_config.clone();

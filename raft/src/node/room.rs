@@ -21,8 +21,7 @@ pub(super) async fn run(node: Weak<Node>) {
                 continue;
             }
         };
-        let full = node.disk.is_too_little(free_bytes);
-        if full && going.is_empty() {
+        if node.disk.is_too_little(free_bytes) && going.is_empty() {
             let led = node.led_that_others_could();
             // First the doors: whoever proposes from now on waits for the next leader instead of being refused.
             let closed: Vec<_> = led.iter().map(|(_, group)| group.door.close()).collect();
@@ -35,17 +34,28 @@ pub(super) async fn run(node: Weak<Node>) {
             }
         }
         node.disk.saw(free_bytes);
-        node.beat.is_full(full);
+        node.declines();
     }
 }
 
 impl Node {
-    /// The groups that this node leads, with those who could: voters that are alive and have room.
+    /// Says to the others whether this node leads nothing that they could.
+    pub(super) fn declines(&self) {
+        self.beat.declines(self.disk.refusal().is_some() || self.late.is_recent());
+    }
+
+    /// Who could lead the group instead of this node: voters that are alive and do not decline.
+    pub(super) fn heirs_of(&self, group: &Group) -> Vec<u64> {
+        let mut heirs = group.heirs(&self.pulses);
+        heirs.retain(|node| self.is_alive(*node) && !self.pulses.declines(*node));
+        heirs
+    }
+
+    /// The groups that this node leads, with those who could.
     fn led_that_others_could(&self) -> Vec<(Vec<u64>, Arc<Group>)> {
         let mut led = Vec::new();
         for group in self.all_groups().into_iter().filter(|g| g.leads()) {
-            let mut heirs = group.heirs(&self.pulses);
-            heirs.retain(|node| self.is_alive(*node) && self.pulses.has_room(*node));
+            let heirs = self.heirs_of(&group);
             if !heirs.is_empty() {
                 led.push((heirs, group));
             }

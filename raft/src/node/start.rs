@@ -5,6 +5,7 @@ use super::{
     disk::DiskGuard,
     group::Group,
     identity, join,
+    late::{self, Late, Refused},
     options::raft_config,
     pulse::{self, Beat, Pulses},
     reconcile,
@@ -17,7 +18,7 @@ use crate::{
     ControlState,
     admin::AdminService,
     limits::{PEER_SILENCE_MIN, PEER_STALL_MIN, PEER_STREAMS_MAX},
-    machine::SnapshotPlace,
+    machine::{DamageFound, SnapshotPlace},
     net::{Certificates, Dial, Groups, Lanes, PeerService, Peers, PeersError, Seen, TlsError, accepted, reason_chain},
     simulation::{self, Connection, Dialer, Surroundings},
     store::{SledStore, Store, Writer, WriterEnd},
@@ -100,6 +101,7 @@ pub(super) async fn start(
         pulses: Arc::new(Pulses::new(longest.max(PEER_SILENCE_MIN))),
         hours: Hours::new(&config.raft),
         disk: Arc::new(DiskGuard::new(config.raft.free_disk_bytes_min, simulated.map(|s| s.free_bytes))),
+        damage: DamageFound::default(),
     };
     let mut groups: BTreeMap<GroupId, Arc<Group>> = BTreeMap::new();
     for opened in opened {
@@ -114,6 +116,7 @@ pub(super) async fn start(
         };
     }
 
+    let (late, refused) = Late::new();
     let registered = groups.iter().map(|(id, g)| (*id, g.registered())).collect();
     let node = Arc::new(Node {
         config: config.clone(),
@@ -127,8 +130,8 @@ pub(super) async fn start(
         beat: Beat::new(config.me()),
         leads_changed: Arc::new(Notify::new()),
         fault: OnceLock::new(),
-        damaged: Arc::default(),
         over: SetOnce::new(),
+        late,
         peers,
         certificates,
         store,
@@ -144,7 +147,7 @@ pub(super) async fn start(
     node.disk.saw(node.disk.look(&config.data_dir).map_err(StartError::at(&config.data_dir))?);
     node.see(known);
     serve(&node, door, extra);
-    run_tasks(&node, seen);
+    run_tasks(&node, seen, refused);
     Ok(node)
 }
 
@@ -285,7 +288,7 @@ fn serve(node: &Arc<Node>, door: Door, extra: Routes) {
     });
 }
 
-fn run_tasks(node: &Arc<Node>, seen: Option<Seen>) {
+fn run_tasks(node: &Arc<Node>, seen: Option<Seen>, refused: Refused) {
     if let Some((certificates, seen)) = node.certificates.clone().zip(seen) {
         node.spawn(certificates.follow(seen));
     }
@@ -303,7 +306,8 @@ fn run_tasks(node: &Arc<Node>, seen: Option<Seen>) {
     node.spawn(balance::run(weak.clone()));
     node.spawn(snapshots::run(weak.clone()));
     node.spawn(room::run(weak.clone()));
-    node.spawn(damage::run(weak.clone(), node.damaged.clone()));
+    node.spawn(late::run(weak.clone(), refused));
+    node.spawn(damage::run(weak.clone(), node.shared.damage.clone()));
     node.spawn(unwritable::run(weak, node.writer.clone()));
 }
 

@@ -1,0 +1,94 @@
+//! A leader whose majority answers too late. openraft takes no writes from it, as its lease has run out; and since its
+//! heartbeats arrive, nobody else is elected. That lasts as long as its link is slow: so it hands over.
+
+use super::{Node, group::Group, handover::hand_over_all};
+use crate::{limits::LATE_FOR, types::GroupId};
+use openraft::Instant as _;
+use parking_lot::Mutex;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+
+/// Groups that wait to be looked after; one that finds no place is refused again soon.
+const WAITING_MAX: usize = 64;
+/// How often it is looked at whether a lease holds again, in a longest election timeout.
+const LOOKS: u32 = 4;
+
+/// Takes note of writes that were refused because the lease has run out.
+pub(super) struct Late {
+    refused: mpsc::Sender<GroupId>,
+    /// When a leadership of this node was found late last.
+    found: Mutex<Option<Instant>>,
+}
+
+/// The other end of [`Late`].
+pub(super) struct Refused(mpsc::Receiver<GroupId>);
+
+impl Late {
+    pub(super) fn new() -> (Self, Refused) {
+        let (refused, inbox) = mpsc::channel(WAITING_MAX);
+        (Self { refused, found: Mutex::default() }, Refused(inbox))
+    }
+
+    /// A write of the group was refused because the lease has run out.
+    pub(super) fn refused(&self, group: GroupId) {
+        _ = self.refused.try_send(group);
+    }
+
+    /// Was a leadership of this node found late a short while ago? Then others lead better.
+    pub(super) fn is_recent(&self) -> bool {
+        self.found.lock().is_some_and(|at| at.elapsed() < LATE_FOR)
+    }
+}
+
+/// Looks after the groups whose writes are refused, each for the longest election timeout: if its lease has not come back
+/// by then, the leadership goes to another.
+pub(super) async fn run(node: Weak<Node>, Refused(mut inbox): Refused) {
+    let (mut watched, mut watches) = (BTreeSet::new(), JoinSet::new());
+    loop {
+        tokio::select! {
+            group = inbox.recv() => {
+                let Some((group, node)) = group.zip(node.upgrade()) else { return };
+                if watched.insert(group) {
+                    watches.spawn(watch(node, group));
+                }
+            }
+            Some(ended) = watches.join_next() => if let Ok(group) = ended {
+                watched.remove(&group);
+            }
+        }
+    }
+}
+
+async fn watch(node: Arc<Node>, id: GroupId) -> GroupId {
+    let lease = Duration::from_millis(node.config.raft.election_timeout_ms_max);
+    let Some(group) = node.find(id) else { return id };
+    for _ in 0..LOOKS {
+        sleep(lease / LOOKS).await;
+        if !group.lacks_lease(lease) {
+            return id;
+        }
+    }
+    let heirs = node.heirs_of(&group);
+    if !heirs.is_empty() {
+        tracing::warn!(group = %id, "the majority answers too late: another takes over");
+        *node.late.found.lock() = Some(Instant::now());
+        node.declines();
+        hand_over_all(vec![(heirs, group)]).await;
+    }
+    id
+}
+
+impl Group {
+    /// Does this node lead, and has no majority answered what it was asked within the lease?
+    fn lacks_lease(&self, lease: Duration) -> bool {
+        self.leads() && self.metrics().last_quorum_acked.is_none_or(|asked| asked.elapsed() > lease)
+    }
+}
