@@ -136,7 +136,7 @@ impl Node {
             Ok(Err(ClientWriteError::ForwardToLeader(_))) if group.door.pass().await => Err(self.elsewhere(&group)),
             Ok(Err(ClientWriteError::ForwardToLeader(to))) => {
                 if group.leads() && to.leader_id.is_none() {
-                    self.late.refused(group.id);
+                    self.late.may_be(group.id);
                 }
                 Err(self.not_leader(&group, to))
             }
@@ -161,8 +161,17 @@ impl Node {
         self.has_room(group)?;
         metrics::counter!("tertulia_proposals_total").increment(1);
         let wait = Duration::from_millis(self.config.raft.commit_timeout_ms);
-        let outcome = group.proposer.propose(proposal, permit);
-        Ok(tokio::time::timeout(wait, outcome).await.ok().and_then(Result::ok))
+        let mut outcome = group.proposer.propose(proposal, permit);
+        let lease = Duration::from_millis(self.config.raft.election_timeout_ms_max).min(wait);
+        let written = match tokio::time::timeout(lease, &mut outcome).await {
+            Ok(written) => Ok(written),
+            // It may stand behind one that no majority answers, and so not even be refused.
+            Err(_) => {
+                self.late.may_be(group.id);
+                tokio::time::timeout(wait - lease, outcome).await
+            }
+        };
+        Ok(written.ok().and_then(Result::ok))
     }
 
     /// Refuses what this node cannot take before the log is touched.

@@ -16,30 +16,30 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-/// Groups that wait to be looked after; one that finds no place is refused again soon.
+/// Groups that wait to be looked after; one that finds no place is soon named again.
 const WAITING_MAX: usize = 64;
 /// How often it is looked at whether a lease holds again, in a longest election timeout.
 const LOOKS: u32 = 4;
 
-/// Takes note of writes that were refused because the lease has run out.
+/// Takes note of writes that are refused because the lease has run out, or that take longer than it lasts.
 pub(super) struct Late {
-    refused: mpsc::Sender<GroupId>,
+    suspects: mpsc::Sender<GroupId>,
     /// When a leadership of this node was found late last.
     found: Mutex<Option<Instant>>,
 }
 
 /// The other end of [`Late`].
-pub(super) struct Refused(mpsc::Receiver<GroupId>);
+pub(super) struct Suspects(mpsc::Receiver<GroupId>);
 
 impl Late {
-    pub(super) fn new() -> (Self, Refused) {
-        let (refused, inbox) = mpsc::channel(WAITING_MAX);
-        (Self { refused, found: Mutex::default() }, Refused(inbox))
+    pub(super) fn new() -> (Self, Suspects) {
+        let (suspects, inbox) = mpsc::channel(WAITING_MAX);
+        (Self { suspects, found: Mutex::default() }, Suspects(inbox))
     }
 
-    /// A write of the group was refused because the lease has run out.
-    pub(super) fn refused(&self, group: GroupId) {
-        _ = self.refused.try_send(group);
+    /// A write of the group went as it does where the majority answers too late.
+    pub(super) fn may_be(&self, group: GroupId) {
+        _ = self.suspects.try_send(group);
     }
 
     /// Was a leadership of this node found late a short while ago? Then others lead better.
@@ -48,9 +48,9 @@ impl Late {
     }
 }
 
-/// Looks after the groups whose writes are refused, each for the longest election timeout: if its lease has not come back
+/// Looks after the groups of which that was said, each for the longest election timeout: if its lease has not come back
 /// by then, the leadership goes to another.
-pub(super) async fn run(node: Weak<Node>, Refused(mut inbox): Refused) {
+pub(super) async fn run(node: Weak<Node>, Suspects(mut inbox): Suspects) {
     let (mut watched, mut watches) = (BTreeSet::new(), JoinSet::new());
     loop {
         tokio::select! {

@@ -5,7 +5,7 @@ use super::{
     disk::DiskGuard,
     group::Group,
     identity, join,
-    late::{self, Late, Refused},
+    late::{self, Late, Suspects},
     options::raft_config,
     pulse::{self, Beat, Pulses},
     reconcile,
@@ -116,7 +116,7 @@ pub(super) async fn start(
         };
     }
 
-    let (late, refused) = Late::new();
+    let (late, suspects) = Late::new();
     let registered = groups.iter().map(|(id, g)| (*id, g.registered())).collect();
     let node = Arc::new(Node {
         config: config.clone(),
@@ -147,7 +147,7 @@ pub(super) async fn start(
     node.disk.saw(node.disk.look(&config.data_dir).map_err(StartError::at(&config.data_dir))?);
     node.see(known);
     serve(&node, door, extra);
-    run_tasks(&node, seen, refused);
+    run_tasks(&node, seen, suspects);
     Ok(node)
 }
 
@@ -288,7 +288,7 @@ fn serve(node: &Arc<Node>, door: Door, extra: Routes) {
     });
 }
 
-fn run_tasks(node: &Arc<Node>, seen: Option<Seen>, refused: Refused) {
+fn run_tasks(node: &Arc<Node>, seen: Option<Seen>, suspects: Suspects) {
     if let Some((certificates, seen)) = node.certificates.clone().zip(seen) {
         node.spawn(certificates.follow(seen));
     }
@@ -306,7 +306,7 @@ fn run_tasks(node: &Arc<Node>, seen: Option<Seen>, refused: Refused) {
     node.spawn(balance::run(weak.clone()));
     node.spawn(snapshots::run(weak.clone()));
     node.spawn(room::run(weak.clone()));
-    node.spawn(late::run(weak.clone(), refused));
+    node.spawn(late::run(weak.clone(), suspects));
     node.spawn(damage::run(weak.clone(), node.shared.damage.clone()));
     node.spawn(unwritable::run(weak, node.writer.clone()));
 }
