@@ -16,7 +16,7 @@ use tertulia_raft::{
 /// A bit of one turn is another, on this stopped node only.
 fn flip_a_bit_of(cluster: &Cluster, node: usize, s: &SessionId) {
     let store = SledStore::open(&cluster.configs[node].data_dir.join("db"), 8 << 20).unwrap();
-    let (first, behind) = (keys::turn(GroupId(0), s, 0), keys::behind_turns(GroupId(0), &s));
+    let (first, behind) = (keys::turn(GroupId(0), s, 0), keys::behind_turns(GroupId(0), s));
     let mut record = None;
     let mut take_first = |key: &[u8], value: &[u8]| {
         record = Some((key.to_vec(), value.to_vec()));
