@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tertulia_chaos_tests::simulation::{Fault, Found, Plan, Planned, Runner, Scope, simulate};
+use tertulia_chaos_tests::simulation::{Fault, Found, Lost, Plan, Planned, Runner, Scope, simulate};
 
 /// Processes at once.
 const JOBS: usize = 2;
@@ -49,7 +49,6 @@ const PLANTED: &[(&str, &str, u64, std::ops::Range<u64>)] = &[
     ("snapshot-hole", "wan", 60, 10..21),
     ("no-fence", "slow", 120, 1..21),
     ("two-voters-a-zone", "wan", 60, 1..11),
-    ("purge-ahead", "lan", 40, 6..9),
 ];
 
 fn finds(bug: &str) {
@@ -69,7 +68,7 @@ macro_rules! finds {
         $(#[test] fn $test() { finds($bug) })*
         #[test]
         fn every_planted_bug_has_its_test() {
-            let mut tested = vec![$($bug),*];
+            let mut tested = vec![$($bug),*, "purge-ahead"];
             let mut planted: Vec<&str> = cluster_config::PLANTED_BUGS.iter().map(|(name, _)| *name).collect();
             tested.sort_unstable();
             planted.sort_unstable();
@@ -88,7 +87,33 @@ finds! {
     a_hole_in_a_snapshot_is_found: "snapshot-hole",
     a_lost_fence_is_found: "no-fence",
     two_voters_in_a_zone_are_found: "two-voters-a-zone",
-    a_purge_ahead_of_the_state_is_found: "purge-ahead",
+}
+
+/// Power that fails a moment after a purge comes too rarely by chance: seeds with these faults instead of their own.
+#[test]
+fn a_purge_ahead_of_the_state_is_found() {
+    if !cfg!(feature = "planted-bugs") {
+        println!("this test did not run: it was built without the feature planted-bugs (cargo xtask test builds it)");
+        return;
+    }
+    let plan = |seed: u64| {
+        let mut plan = Plan::of(seed, 20, Some("lan"));
+        (plan.zones, plan.shards, plan.log_entries_kept) = (vec![0, 1, 2], 1, 1);
+        plan.faults.clear();
+        for (at_ms, behind_ms) in (2_000..18_000).step_by(2_000).zip((10..).step_by(10)) {
+            for machine in 0..3 {
+                plan.faults.push(Planned { at_ms, fault: Fault::Purge { machine, shard: 0 } });
+            }
+            let fault = Fault::AllDown { for_ms: 200, survivors: Lost::Unsynced };
+            plan.faults.push(Planned { at_ms: at_ms + behind_ms, fault });
+        }
+        plan
+    };
+    let bug = runner(Some("purge-ahead"), Some("lan"), 20);
+    let sound = Runner { bug: None, ..bug.clone() };
+    let found = (1..6).find(|seed| bug.run_plan(&plan(*seed)).unwrap().broken.is_some());
+    let seed = found.expect("purge-ahead was not found by the seeds 1 to 5");
+    assert_eq!(sound.run_plan(&plan(seed)).unwrap().broken, None, "without the bug the plan is harmless");
 }
 
 /// Seeds of today, so that no two days look at the same ones; `TERTULIA_SEEDS_FROM` names others.

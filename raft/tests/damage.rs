@@ -80,16 +80,22 @@ fn damage_does_not_travel_in_a_snapshot() {
 
     // The log that a follower lacks is gone. Nobody has read the damaged turn by then.
     cluster.kill(lagging);
-    for seq in 1..=120 {
-        cluster.commit(&turn(&other, seq, &format!("k{seq}"), "hello"));
+    // It may begin to copy before the follower is back, and then serves nothing any more.
+    let mut last = 0;
+    while last < 120 {
+        match block(leader.commit(turn(&other, last + 1, &format!("k{}", last + 1), "hello"))) {
+            Ok(_) => last += 1,
+            Err(JournalError::Store { .. }) => break,
+            Err(e) => assert!(e.is_retryable(), "{e}"),
+        }
     }
-    // It may have begun to copy already, for a follower that does not answer.
     let purged = || leader.status().shards[0].purged.is_some_and(|p| p > 60);
     wait("the leader has purged what it lacks", || !leader.is_ready() || purged());
     cluster.start(lagging);
     let node = cluster.node(lagging).clone();
     let held = |s: &SessionId| block(node.turns(s.clone(), 0, 500, Consistency::Local)).map(|turns| turns.len());
-    wait("it has a snapshot, of one whose data is whole", || held(&other) == Ok(120));
+    wait("it has a snapshot, of one whose data is whole", || held(&other).is_ok_and(|n| n as u64 >= last));
     assert_eq!(held(&s), Ok(3));
-    assert!(!leader.is_ready() && leader.owner(leader.shard_of(&s)) != Owner::Local);
+    assert!(!leader.is_ready());
+    wait("the damaged node leads nothing", || leader.owner(leader.shard_of(&s)) != Owner::Local);
 }
