@@ -41,7 +41,7 @@ pub enum Fault {
     Stall { machine: usize, by_ms: u64, for_ms: u64 },
     /// There is no room left.
     FullDisk { machine: usize, for_ms: u64 },
-    /// The next write fails with an I/O error; the process is restarted some time later.
+    /// The next write fails with an I/O error, and the process ends; one that has written nothing is restarted some time later.
     FailWrite { machine: usize, for_ms: u64 },
     /// The power fails, and a bit of what was stored is another when it comes back.
     FlipBit { machine: usize, for_ms: u64 },

@@ -82,6 +82,15 @@ impl Group {
         moved
     }
 
+    /// Gives the leadership to the first of these that takes it.
+    pub(super) async fn hand_over_to_first(&self, heirs: &[u64]) {
+        for heir in heirs {
+            if self.hand_over(*heir).await {
+                return;
+            }
+        }
+    }
+
     /// The entries that a follower lacks, as its leader sees it.
     fn lag_of(&self, node: u64) -> Option<u64> {
         GroupStatus::new(None, &self.metrics()).followers.iter().find(|f| f.node == node).map(|f| f.entries)
@@ -115,20 +124,9 @@ impl Node {
         let led = self.all_groups().into_iter().filter(|g| g.leads()).map(|g| (g.heirs(&self.pulses), g));
         let led: Vec<(Vec<u64>, Arc<Group>)> = led.filter(|(heirs, _)| !heirs.is_empty()).collect();
         let any = !led.is_empty();
-        hand_over_all(led).await;
+        let each = futures::stream::iter(led);
+        each.for_each_concurrent(HANDOVERS_AT_ONCE_MAX, async |(heirs, group)| group.hand_over_to_first(&heirs).await)
+            .await;
         any
     }
-}
-
-/// Hands each group over to the first of its heirs that takes it.
-pub(super) async fn hand_over_all(led: Vec<(Vec<u64>, Arc<Group>)>) {
-    let each = futures::stream::iter(led);
-    each.for_each_concurrent(HANDOVERS_AT_ONCE_MAX, async |(heirs, group)| {
-        for heir in heirs {
-            if group.hand_over(heir).await {
-                return;
-            }
-        }
-    })
-    .await;
 }

@@ -1,12 +1,12 @@
 //! A leader whose majority answers too late. openraft takes no writes from it, as its lease has run out; and since its
 //! heartbeats arrive, nobody else is elected. That lasts as long as its link is slow: so it hands over.
 
-use super::{Node, group::Group, handover::hand_over_all};
+use super::{Node, group::Group};
 use crate::{limits::LATE_FOR, types::GroupId};
 use openraft::Instant as _;
 use parking_lot::Mutex;
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -51,29 +51,25 @@ impl Late {
 /// Looks after the groups of which that was said, each for the longest election timeout: if its lease has not come back
 /// by then, the leadership goes to another.
 pub(super) async fn run(node: Weak<Node>, Suspects(mut inbox): Suspects) {
-    let (mut watched, mut watches) = (BTreeSet::new(), JoinSet::new());
+    let (mut watched, mut watches) = (BTreeMap::new(), JoinSet::new());
     loop {
         tokio::select! {
             group = inbox.recv() => {
                 let Some((group, node)) = group.zip(node.upgrade()) else { return };
-                if watched.insert(group) {
-                    watches.spawn(watch(node, group));
-                }
+                watched.entry(group).or_insert_with(|| watches.spawn(watch(node, group)));
             }
-            Some(ended) = watches.join_next() => if let Ok(group) = ended {
-                watched.remove(&group);
-            }
+            Some(_) = watches.join_next() => watched.retain(|_, watch| !watch.is_finished()),
         }
     }
 }
 
-async fn watch(node: Arc<Node>, id: GroupId) -> GroupId {
+async fn watch(node: Arc<Node>, id: GroupId) {
     let lease = Duration::from_millis(node.config.raft.election_timeout_ms_max);
-    let Some(group) = node.find(id) else { return id };
+    let Some(group) = node.find(id) else { return };
     for _ in 0..LOOKS {
         sleep(lease / LOOKS).await;
         if !group.lacks_lease(lease) {
-            return id;
+            return;
         }
     }
     let heirs = node.heirs_of(&group);
@@ -81,9 +77,8 @@ async fn watch(node: Arc<Node>, id: GroupId) -> GroupId {
         tracing::warn!(group = %id, "the majority answers too late: another takes over");
         *node.late.found.lock() = Some(Instant::now());
         node.declines();
-        hand_over_all(vec![(heirs, group)]).await;
+        group.hand_over_to_first(&heirs).await;
     }
-    id
 }
 
 impl Group {

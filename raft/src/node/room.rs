@@ -1,7 +1,8 @@
 //! Room on the disk: a node that has none leads nothing that another could lead.
 
-use super::{Node, group::Group, handover::hand_over_all};
-use crate::limits::DISK_EVERY;
+use super::{Node, group::Group};
+use crate::limits::{DISK_EVERY, HANDOVERS_AT_ONCE_MAX};
+use futures::StreamExt;
 use std::sync::{Arc, Weak};
 use tokio::{task::JoinSet, time::interval};
 
@@ -22,15 +23,16 @@ pub(super) async fn run(node: Weak<Node>) {
             }
         };
         if node.disk.is_too_little(free_bytes) && going.is_empty() {
-            let led = node.led_that_others_could();
             // First the doors: whoever proposes from now on waits for the next leader instead of being refused.
-            let closed: Vec<_> = led.iter().map(|(_, group)| group.door.close()).collect();
-            if !closed.is_empty() {
-                tracing::warn!(groups = closed.len(), free_bytes, "no room: others take over");
-                going.spawn(async move {
-                    hand_over_all(led).await;
+            let led = node.led_that_others_could().into_iter().map(|(heirs, group)| (group.door.close(), heirs, group));
+            let led: Vec<_> = led.collect();
+            if !led.is_empty() {
+                tracing::warn!(groups = led.len(), free_bytes, "no room: others take over");
+                let each = futures::stream::iter(led);
+                going.spawn(each.for_each_concurrent(HANDOVERS_AT_ONCE_MAX, async |(closed, heirs, group)| {
+                    group.hand_over_to_first(&heirs).await;
                     drop(closed);
-                });
+                }));
             }
         }
         node.disk.saw(free_bytes);

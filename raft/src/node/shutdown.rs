@@ -18,10 +18,14 @@ impl Node {
         self.resign_any().await;
     }
 
-    /// Ends all groups.
+    /// Ends all groups. Takes three seconds at most.
     pub(super) async fn end_groups(&self) {
+        let groups = self.all_groups();
         // One that has ended already says so; that is what is wanted.
-        futures::future::join_all(self.all_groups().iter().map(|g| g.raft.shutdown())).await;
+        let end = futures::future::join_all(groups.iter().map(|g| g.raft.shutdown()));
+        if timeout(STOP, end).await.is_err() {
+            tracing::warn!("not all groups stopped in time");
+        }
     }
 
     async fn resign_any(&self) -> bool {
@@ -44,11 +48,8 @@ impl Node {
             tokio::time::sleep(HANDOVER_GRACE).await;
         }
         self.stopping.send_replace(true);
+        self.end_groups().await;
         let groups = self.all_groups();
-        let stop = futures::future::join_all(groups.iter().map(|g| g.raft.shutdown()));
-        if timeout(STOP, stop).await.is_err() {
-            tracing::warn!("not all groups stopped in time");
-        }
         let tasks = std::mem::take(&mut *self.tasks.lock());
         let of_groups = groups.iter().flat_map(|g| std::mem::take(&mut *g.tasks.lock()));
         tasks.into_iter().chain(of_groups).for_each(|task| task.abort());
