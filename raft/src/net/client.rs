@@ -9,7 +9,7 @@ use super::{
 use crate::{
     blocking::blocking,
     codec::{self, LogIdRecord, SnapshotHeadRecord},
-    limits::SNAPSHOT_CHUNK_BYTES,
+    limits::{HANDOVER_HOLD_MAX, SNAPSHOT_CHUNK_BYTES},
     machine::SnapshotData,
     node::{Pulses, disk::DiskGuard},
     proto::{self, peer_client::PeerClient, snapshot_part::Part},
@@ -265,10 +265,14 @@ impl RaftNetworkV2<TypeConfig> for Network {
     async fn transfer_leader(
         &mut self,
         req: TransferLeaderRequest<TypeConfig>,
-        option: RPCOption,
+        _option: RPCOption,
     ) -> Result<TransferLeaderResponse<TypeConfig>, RPCError<TypeConfig>> {
-        let request = self.request(convert::transfer(&req), option.hard_ttl());
-        let reply = self.main()?.transfer_leader(request).await.map_err(|s| self.failed(&s))?;
+        // openraft gives up after the shortest election timeout, and a request that is given up is cancelled where it
+        // went, also while it waits there for the log, as over a slow link. So it lives on by itself.
+        let request = self.request(convert::transfer(&req), HANDOVER_HOLD_MAX);
+        let mut client = self.main()?;
+        let sent = tokio::spawn(async move { client.transfer_leader(request).await });
+        let reply = sent.await.map_err(|e| RPCError::Network(NetworkError::new(&e)))?.map_err(|s| self.failed(&s))?;
         convert::from_transfer_reply(reply.into_inner()).map_err(|s| self.failed(&s))
     }
 }

@@ -1,7 +1,7 @@
 //! Leadership goes back to where it belongs: a zone that was away gets its share of the shards again.
 
 use super::Node;
-use crate::types::GroupId;
+use crate::{proto::Reluctance, types::GroupId};
 use std::{collections::BTreeMap, sync::Weak, time::Duration};
 use tokio::time::Instant;
 
@@ -49,7 +49,7 @@ impl Node {
 
 fn is_well(node: &Node, group: GroupId, member: u64) -> bool {
     let status = node.group_status(&node.group(group));
-    !node.pulses.declines(member)
+    node.pulses.reluctance(member) == Reluctance::None
         && status.voters.contains(&member)
         && status.followers.iter().any(|f| {
             f.node == member && f.entries <= LAG_ENTRIES_MAX && f.heard_ms_ago.is_some_and(|ms| ms <= HEARD_MS_MAX)

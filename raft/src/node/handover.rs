@@ -53,17 +53,22 @@ impl Drop for Closed {
 }
 
 impl Group {
-    /// Gives the leadership to a voter. Returns when another leads, or when that did not come about; then things go on
-    /// as after any loss of a leader.
+    /// Gives the leadership to a voter, once that has come near. Returns when another leads, or when that did not come
+    /// about; then things go on as after any loss of a leader.
     pub(super) async fn hand_over(&self, to: u64) -> bool {
-        let begun = Instant::now();
         self.sleep.wake();
         // The target takes over only with the whole log: what it lacks would be a pause.
+        let begun = Instant::now();
         while self.lag_of(to).is_some_and(|lag| lag > LEARNER_LAG_ENTRIES_MAX)
             && begun.elapsed() < HANDOVER_CATCH_UP_MAX
         {
             sleep(LOOK_AGAIN).await;
         }
+        self.hand_over_now(to).await
+    }
+
+    async fn hand_over_now(&self, to: u64) -> bool {
+        let begun = Instant::now();
         if !self.leads() {
             return matches!(self.owner(), Owner::Remote(_));
         }
@@ -91,19 +96,30 @@ impl Group {
         }
     }
 
+    /// The same where waiting is a pause already: whoever proposes waits at the door from the first moment on.
+    pub(super) async fn make_way(&self, heirs: &[u64]) {
+        self.sleep.wake();
+        let _closed = self.door.close();
+        for heir in heirs {
+            if self.hand_over_now(*heir).await {
+                return;
+            }
+        }
+    }
+
     /// The entries that a follower lacks, as its leader sees it.
     fn lag_of(&self, node: u64) -> Option<u64> {
         GroupStatus::new(None, &self.metrics()).followers.iter().find(|f| f.node == node).map(|f| f.entries)
     }
 
-    /// The voters that could lead: those that do not decline first, and of these the nearest.
+    /// The voters that could lead: those that would do it best first, and of these the nearest.
     pub(super) fn heirs(&self, pulses: &Pulses) -> Vec<u64> {
         let metrics = self.metrics();
         // A learner cannot lead.
         let votes: Vec<u64> = metrics.membership_config.membership().voter_ids().collect();
         let mut followers = GroupStatus::new(None, &metrics).followers;
         followers.retain(|f| votes.contains(&f.node));
-        followers.sort_by_key(|f| (pulses.declines(f.node), f.entries, f.heard_ms_ago.unwrap_or(u64::MAX)));
+        followers.sort_by_key(|f| (pulses.reluctance(f.node), f.entries, f.heard_ms_ago.unwrap_or(u64::MAX)));
         followers.iter().map(|f| f.node).collect()
     }
 

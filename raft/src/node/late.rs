@@ -76,8 +76,8 @@ async fn watch(node: Arc<Node>, id: GroupId) {
     if !heirs.is_empty() {
         tracing::warn!(group = %id, "the majority answers too late: another takes over");
         *node.late.found.lock() = Some(Instant::now());
-        node.declines();
-        group.hand_over_to_first(&heirs).await;
+        node.says_its_reluctance();
+        group.make_way(&heirs).await;
     }
 }
 

@@ -13,7 +13,8 @@ use crate::{
     control::feature_level,
     limits::{PEER_REOPEN_PAUSE_MAX, PEER_REOPEN_PAUSE_MIN},
     net::{Peers, from_log_id, log_id},
-    proto, simulation,
+    proto::{self, Reluctance},
+    simulation,
     types::{GroupId, LogId},
 };
 use cluster_config::Member;
@@ -69,8 +70,7 @@ struct Sign {
     version: u64,
     feature_level: u32,
     understands_unchanged: bool,
-    /// Does it lead nothing that others could?
-    declines: bool,
+    reluctance: Reluctance,
     /// By group: the term, and where the log ends, of the groups that it leads and that may sleep.
     offers: BTreeMap<GroupId, (u64, LogId)>,
     /// The same of the groups in which it sleeps as a follower.
@@ -121,7 +121,7 @@ impl Pulses {
             version: message.version,
             feature_level: message.feature_level,
             understands_unchanged: message.understands_unchanged,
-            declines: message.declines,
+            reluctance: message.reluctance(),
             offers: message
                 .leads
                 .iter()
@@ -190,9 +190,9 @@ impl Pulses {
         self.heard.lock().nodes.get(&node).map(|s| s.feature_level)
     }
 
-    /// Has the node said that it leads nothing that others could?
-    pub(crate) fn declines(&self, node: u64) -> bool {
-        self.heard.lock().nodes.get(&node).is_some_and(|s| s.declines)
+    /// Has the node said that it leads nothing that others could, and why?
+    pub(crate) fn reluctance(&self, node: u64) -> Reluctance {
+        self.heard.lock().nodes.get(&node).map_or(Reluctance::None, |s| s.reluctance)
     }
 
     /// Where a node says that it can be called: its peer address and the base URL of its client API.
@@ -283,13 +283,13 @@ impl Beat {
         self.0.send_modify(|_| {});
     }
 
-    /// Says to all, if that is news, whether this node leads nothing that others could.
-    pub(super) fn declines(&self, declines: bool) {
+    /// Says to all, if that is news, whether this node leads nothing that others could, and why.
+    pub(super) fn is_reluctant(&self, reluctance: Reluctance) {
         self.0.send_if_modified(|now| {
-            let news = now.declines != declines;
+            let news = now.reluctance() != reluctance;
             if news {
-                let version = now.version + 1;
-                *now = Arc::new(proto::PulseMessage { version, declines, ..(**now).clone() });
+                let (version, reluctance) = (now.version + 1, reluctance.into());
+                *now = Arc::new(proto::PulseMessage { version, reluctance, ..(**now).clone() });
             }
             news
         });

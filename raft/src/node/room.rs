@@ -1,7 +1,10 @@
 //! Room on the disk: a node that has none leads nothing that another could lead.
 
 use super::{Node, group::Group};
-use crate::limits::{DISK_EVERY, HANDOVERS_AT_ONCE_MAX};
+use crate::{
+    limits::{DISK_EVERY, HANDOVERS_AT_ONCE_MAX},
+    proto::Reluctance,
+};
 use futures::StreamExt;
 use std::sync::{Arc, Weak};
 use tokio::{task::JoinSet, time::interval};
@@ -30,26 +33,30 @@ pub(super) async fn run(node: Weak<Node>) {
                 tracing::warn!(groups = led.len(), free_bytes, "no room: others take over");
                 let each = futures::stream::iter(led);
                 going.spawn(each.for_each_concurrent(HANDOVERS_AT_ONCE_MAX, async |(closed, heirs, group)| {
-                    group.hand_over_to_first(&heirs).await;
+                    group.make_way(&heirs).await;
                     drop(closed);
                 }));
             }
         }
         node.disk.saw(free_bytes);
-        node.declines();
+        node.says_its_reluctance();
     }
 }
 
 impl Node {
-    /// Says to the others whether this node leads nothing that they could.
-    pub(super) fn declines(&self) {
-        self.beat.declines(self.disk.refusal().is_some() || self.late.is_recent());
+    /// Says to the others whether this node leads nothing that they could, and why.
+    pub(super) fn says_its_reluctance(&self) {
+        self.beat.is_reluctant(match () {
+            () if self.disk.refusal().is_some() => Reluctance::NoRoom,
+            () if self.late.is_recent() => Reluctance::Late,
+            () => Reluctance::None,
+        });
     }
 
-    /// Who could lead the group instead of this node: voters that are alive and do not decline.
+    /// Who could lead the group instead of this node, the best first: voters that are alive and have room.
     pub(super) fn heirs_of(&self, group: &Group) -> Vec<u64> {
         let mut heirs = group.heirs(&self.pulses);
-        heirs.retain(|node| self.is_alive(*node) && !self.pulses.declines(*node));
+        heirs.retain(|node| self.is_alive(*node) && self.pulses.reluctance(*node) != Reluctance::NoRoom);
         heirs
     }
 
