@@ -1,7 +1,8 @@
-//! Chores of the repository: `cargo xtask ci | test | fix | bench`.
+//! Chores of the repository: `cargo xtask ci | test | fix | bench | coverage`.
 
 mod bench;
 mod ci;
+mod coverage;
 mod device;
 mod plot;
 mod shell;
@@ -9,6 +10,7 @@ mod step;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[derive(Parser)]
@@ -30,6 +32,15 @@ enum Chore {
     },
     /// Formats the code and applies clippy's suggestions
     Fix,
+    /// Counts the lines of raft, actors and dialogue that the simulator alone reaches
+    Coverage {
+        /// Seeds of each kind of clocks
+        #[arg(long, default_value_t = 50)]
+        seeds: u64,
+        /// A simulator that was built with `-C instrument-coverage`, instead of building one
+        #[arg(long, value_name = "FILE")]
+        simulator: Option<PathBuf>,
+    },
     /// Measures one thing; leaves a table, target/bench/NAME.json and target/bench/NAME.svg
     Bench {
         /// Which; without it, the list
@@ -49,6 +60,7 @@ fn main() -> ExitCode {
             Chore::Ci => ci::run(),
             Chore::Test { arguments } => ci::test(&arguments),
             Chore::Fix => ci::fix(),
+            Chore::Coverage { seeds, simulator } => coverage::run(seeds, simulator),
             Chore::Bench { name, small, arguments } => bench::run(name.as_deref(), small, &arguments),
         }
     };
