@@ -59,6 +59,12 @@ enum Bench {
         /// Drills by name; all where none is named
         #[arg(long, value_delimiter = ',')]
         only: Vec<String>,
+        /// How long each fault lasts, in milliseconds; the drill's own time when left out
+        #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=600_000))]
+        hold: Option<u64>,
+        /// How long the cluster runs whole before each fault, in milliseconds
+        #[arg(long, value_name = "MS", default_value_t = 1_500)]
+        whole: u64,
         /// Clients
         #[arg(long, default_value_t = 16)]
         clients: usize,
@@ -213,7 +219,7 @@ async fn run(bench: Bench) -> Result<()> {
             };
             turns::run(&options).await?.write(&common.out)
         }
-        Bench::Faults { common, peer, rounds, only, clients, seed, assistant, peer_timing, place } => {
+        Bench::Faults { common, peer, rounds, only, hold, whole, clients, seed, assistant, peer_timing, place } => {
             let folder = common.out.parent().map(std::path::Path::to_owned).unwrap_or_default();
             let reports = folder.join("drills");
             let options = faults::FaultsOptions {
@@ -223,6 +229,8 @@ async fn run(bench: Bench) -> Result<()> {
                     seed,
                     evidence: folder,
                     attempt_timeout: ATTEMPT,
+                    hold: hold.map(Duration::from_millis),
+                    whole: Duration::from_millis(whole),
                     command: command(),
                     progress: |what| eprintln!("  {what}"),
                     ..DrillOptions::rounds(rounds.unwrap_or(if common.small { 1 } else { 100 }))
