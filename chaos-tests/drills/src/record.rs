@@ -144,4 +144,6 @@ pub struct Bucket {
     pub p99_ms: f64,
     /// Worst, likewise.
     pub max_ms: f64,
+    /// Did the load rest in a part of it, while the peer had its round?
+    pub rested: bool,
 }

@@ -173,6 +173,19 @@ fn a_hundred_rounds_stay_within_bounds() {
 }
 
 #[test]
+fn where_the_load_rested_there_is_a_gap_and_no_outage() {
+    let mut record = made::passed(2);
+    let whole = page(&record);
+    assert!(!whole.contains("Gaps:") && !whole.contains("the load rested"));
+    record.timeline.buckets[8..12].iter_mut().for_each(|b| (b.turns, b.rested) = (0, true));
+    let page = page(&record);
+    expect(&page, &["Gaps: the load rested while etcd 3.5.17 had its round.", ": the load rested</title>"]);
+    // Nothing is said to have dropped to none.
+    let rates = |page: &str| page.split("aria-label=\"Turns acknowledged per second").nth(1).unwrap()[..60].to_owned();
+    assert_eq!(rates(&page), rates(&whole));
+}
+
+#[test]
 fn it_is_written_into_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let (file, record) = (folder.path().join("report.html"), made::passed(1));

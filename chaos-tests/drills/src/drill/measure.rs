@@ -42,8 +42,9 @@ pub(super) fn round(struck: &Struck, outcome: &LoadOutcome) -> RoundRecord {
     }
 }
 
-/// Throughput, failures and latencies over time. The attempts are still there only before they are judged.
-pub(super) fn timeline(outcome: &LoadOutcome, end_ns: u64) -> Timeline {
+/// Throughput, failures and latencies over time, and when the load rested. The attempts are still there only before they
+/// are judged.
+pub(super) fn timeline(outcome: &LoadOutcome, rests: &[(u64, u64)], end_ns: u64) -> Timeline {
     let total_ms = end_ns / 1_000_000 + 1;
     let width_ms = WIDTHS_MS.into_iter().find(|w| total_ms / w < BUCKETS_MAX).unwrap_or(total_ms / BUCKETS_MAX + 1);
     let count = usize::try_from(total_ms / width_ms + 1).unwrap_or(0);
@@ -57,6 +58,9 @@ pub(super) fn timeline(outcome: &LoadOutcome, end_ns: u64) -> Timeline {
         if !matches!(attempt.outcome, Outcome::Acknowledged(_)) {
             buckets[place(attempt.end_ns)].failed += 1;
         }
+    }
+    for (from, to) in rests {
+        buckets[place(*from)..=place(*to)].iter_mut().for_each(|bucket| bucket.rested = true);
     }
     for (bucket, mut latencies) in buckets.iter_mut().zip(latencies) {
         latencies.sort_by(f64::total_cmp);

@@ -2,11 +2,11 @@
 
 use super::plan::{Drill, Plan, Scene};
 use super::run::scene;
+use super::under_way::UnderWay;
 use super::view::View;
 use crate::hands::{Hands, Target};
 use crate::rails::Groups;
 use anyhow::{Result, ensure};
-use std::collections::BTreeSet;
 
 /// Can every act of a drill be done by these hands, whoever of the targets it hits? The error names what cannot.
 pub fn rehearse(hands: &dyn Hands, drill: &Drill) -> Result<()> {
@@ -35,23 +35,11 @@ pub async fn next_plan(targets: &[Target], drill: &Drill, view: &View) -> Result
 /// Would the guard rails let a round be, as the cluster is now?
 pub async fn rails_permit(targets: &[Target], plan: &Plan) -> Result<()> {
     let groups = Groups::fetch(View::new()?.client(), targets).await?;
-    let mut away = BTreeSet::new();
-    let mut open = Vec::new();
+    let mut under_way = UnderWay::default();
     for (target, act) in plan.acts() {
-        let node = targets[target].node;
-        match act.undo() {
-            Some(undo) if act.takes_the_node_away() => {
-                away.insert(node);
-                open.push((target, undo));
-                groups.permits(&away)?;
-            }
-            Some(_) => {}
-            None => {
-                open.retain(|(t, undo)| *t != target || !act.closes(undo));
-                if !open.iter().any(|(t, _)| *t == target) {
-                    away.remove(&node);
-                }
-            }
+        under_way.begin(target, &act);
+        if act.takes_the_node_away() {
+            groups.permits(&under_way.away(targets))?;
         }
     }
     Ok(())

@@ -2,101 +2,25 @@
 
 use super::judge::{Judgement, conclude, keep};
 use super::measure;
+use super::options::DrillOptions;
 use super::plan::{Aim, Drill, Plan, Scene, Step};
+use super::under_way::UnderWay;
 use super::view::View;
 use crate::act::Act;
 use crate::hands::{Hands, Target};
-use crate::limits::{POLL_PAUSE, RAILS_PATIENCE, READS_SHARE, READY_DEADLINE};
+use crate::limits::{POLL_PAUSE, RAILS_PATIENCE, READY_DEADLINE};
 use crate::load::{Load, LoadOptions};
-use crate::rails::{Groups, Refusal, Sample, StopWatcher, StopWhen};
+use crate::rails::{Groups, Refusal, Sample, StopWatcher};
 use crate::record::{ActRecord, DrillRecord, PeerRecord};
 use crate::report::LoadReport;
-use crate::script::Script;
 use crate::stopwatch::Stopwatch;
 use crate::verdict::Verdict;
 use anyhow::{Context, Result, bail, ensure};
 use async_trait::async_trait;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
-
-/// How a drill runs.
-#[derive(Debug, Clone)]
-pub struct DrillOptions {
-    /// Rounds.
-    pub rounds: usize,
-    /// Clients of the load.
-    pub clients: usize,
-    /// Sessions that they share.
-    pub sessions: usize,
-    /// The share of acknowledged turns that are sent again under the same key.
-    pub resend: f64,
-    /// The share of operations that are reads.
-    pub reads: f64,
-    /// What they say.
-    pub script: Script,
-    /// How long a client waits for a node's answer before it asks the next one.
-    pub attempt_timeout: Duration,
-    /// How long a fault lasts; the drill's own time where it is `None`.
-    pub hold: Option<Duration>,
-    /// How long the cluster runs whole before each fault.
-    pub whole: Duration,
-    /// Seed of the load.
-    pub seed: u64,
-    /// The folder in which the history is kept where the drill fails.
-    pub evidence: PathBuf,
-    /// When to break off.
-    pub stop_when: StopWhen,
-    /// Go on where a quorum would be lost.
-    pub force: bool,
-    /// The command that runs it again, for the record.
-    pub command: String,
-    /// Says what is being done.
-    pub progress: fn(&str),
-}
-
-impl DrillOptions {
-    /// Sixteen clients, 48 sessions, every tenth turn sent twice, every tenth operation a read; evidence among the
-    /// temporary files.
-    pub fn rounds(rounds: usize) -> Self {
-        Self {
-            rounds,
-            clients: 16,
-            sessions: 48,
-            resend: 0.1,
-            reads: READS_SHARE,
-            script: Script::moodbot(),
-            attempt_timeout: Duration::from_secs(1),
-            hold: None,
-            whole: Duration::from_millis(1_500),
-            seed: 1,
-            evidence: std::env::temp_dir(),
-            stop_when: StopWhen::default(),
-            force: false,
-            command: String::new(),
-            progress: |_| {},
-        }
-    }
-
-    fn load(&self, targets: &[Target]) -> LoadOptions {
-        // Sessions and keys of two drills on one cluster must differ.
-        static RUNS: AtomicU64 = AtomicU64::new(1);
-        let run = RUNS.fetch_add(1, Ordering::Relaxed);
-        LoadOptions {
-            clients: self.clients,
-            sessions: self.sessions,
-            resend: self.resend,
-            reads: self.reads,
-            record: true,
-            seed: self.seed,
-            script: self.script.clone(),
-            attempt_timeout: self.attempt_timeout,
-            ..LoadOptions::new(urls(targets), format!("drill{}-{}-{run}", self.seed, std::process::id()))
-        }
-    }
-}
 
 /// A peer that is measured between our rounds.
 #[async_trait]
@@ -132,7 +56,7 @@ pub(super) struct Struck {
     pub(super) whole_ns: u64,
 }
 
-fn urls(targets: &[Target]) -> Vec<String> {
+pub(super) fn urls(targets: &[Target]) -> Vec<String> {
     targets.iter().map(|t| t.url.clone()).collect()
 }
 
@@ -158,11 +82,10 @@ pub async fn run(
         watcher: StopWatcher::new(options.stop_when),
         watched_from: Duration::ZERO,
         options,
-        away: BTreeSet::new(),
-        open: Vec::new(),
+        under_way: UnderWay::default(),
         acts: Vec::new(),
     };
-    let (mut struck, mut peer_ms) = (Vec::new(), Vec::new());
+    let (mut struck, mut peer_ms, mut rests) = (Vec::new(), Vec::new(), Vec::new());
     let mut broken_off = None;
     for round in 0..options.rounds {
         (options.progress)(&format!("{} round {}/{}", drill.name, round + 1, options.rounds));
@@ -180,9 +103,11 @@ pub async fn run(
             }
         }
         if let Some(peer) = &mut peer {
+            let begun_ns = stopwatch.now_ns();
             load.pause(true);
             peer_ms.push(peer.round(drill, round, options.hold).await.with_context(|| peer.name())?);
             load.pause(false);
+            rests.push((begun_ns, stopwatch.now_ns()));
             run.forget();
         }
     }
@@ -203,7 +128,7 @@ pub async fn run(
         }
         stopped => stopped.map(|stop| format!("{stop:#}")),
     };
-    let timeline = measure::timeline(&outcome, end_ns);
+    let timeline = measure::timeline(&outcome, &rests, end_ns);
     let rounds = struck.iter().map(|s| measure::round(s, &outcome)).collect();
     let judged = conclude(&urls(&targets), &mut outcome, &file).await;
     let Judgement { verdict, evidence } = judged.with_context(|| hands.log_tails())?;
@@ -257,10 +182,7 @@ struct Run<'a> {
     /// When the watcher began to watch.
     watched_from: Duration,
     options: &'a DrillOptions,
-    /// Nodes that no quorum may count on now.
-    away: BTreeSet<u64>,
-    /// What undoes what was done and is not undone yet.
-    open: Vec<(usize, Act)>,
+    under_way: UnderWay,
     acts: Vec<ActRecord>,
 }
 
@@ -305,26 +227,15 @@ impl Run<'_> {
 
     async fn act(&mut self, target: usize, act: &Act) -> Result<()> {
         let Target { node, zone, .. } = &self.targets[target];
-        if act.takes_the_node_away() {
-            let mut away = self.away.clone();
-            away.insert(*node);
-            if !self.options.force {
-                self.until_permitted(&away).await?;
-            }
-            self.away = away;
+        let mut under_way = self.under_way.clone();
+        under_way.begin(target, act);
+        if act.takes_the_node_away() && !self.options.force {
+            self.until_permitted(&under_way.away(self.targets)).await?;
         }
         self.note(target, act);
-        // Noted before it is done: what fails in the middle is undone as well.
-        match act.undo() {
-            Some(undo) => self.open.push((target, undo)),
-            None => self.open.retain(|(t, undo)| *t != target || !act.closes(undo)),
-        }
+        // Before it is done: what fails in the middle is undone as well.
+        self.under_way = under_way;
         let done = self.hands.act(target, act).await;
-        if act.undo().is_none()
-            && !self.open.iter().any(|(t, undo)| *t == target && *undo != (Act::StepClock { offset_ms: 0 }))
-        {
-            self.away.remove(node);
-        }
         done.with_context(|| format!("{act} of node {node} in zone {zone}"))
     }
 
@@ -355,7 +266,7 @@ impl Run<'_> {
 
     /// Undoes what is under way, as far as that goes.
     async fn undo_all(&mut self) {
-        while let Some((target, undo)) = self.open.pop() {
+        while let Some((target, undo)) = self.under_way.undo_one() {
             self.note(target, &undo);
             if let Err(error) = self.hands.act(target, &undo).await {
                 let command = self.hands.describe(target, &undo);

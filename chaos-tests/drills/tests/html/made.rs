@@ -46,6 +46,7 @@ fn bucket(at_ms: f64, n: usize, rounds: &[RoundRecord]) -> Bucket {
         p50_ms: 3.5 + 1.5 * noise(n + 11),
         p99_ms: if paused { 300.0 } else { 14.0 } * (1.0 + noise(n + 13)),
         max_ms: if paused { 900.0 } else { 40.0 } * (1.0 + 0.6 * noise(n + 17)),
+        rested: false,
     }
 }
 

@@ -58,7 +58,11 @@ pub(super) fn over_time(record: &DrillRecord) -> Result<Markup> {
     let (x, faults) = (Axis::time(end_ms), spans::covered(&spans));
     let lanes = Lanes::of(&spans);
     let over_time = OverTime { x: &x, points: &points, faults: &faults };
-    let shaded = format!("Shaded: {} in all, each from an act to the act that undid it.", faults_in_words(spans.len()));
+    let mut shaded =
+        format!("Shaded: {} in all, each from an act to the act that undid it.", faults_in_words(spans.len()));
+    if let Some(peer) = record.peer.as_ref().filter(|_| record.timeline.buckets.iter().any(|b| b.rested)) {
+        shaded += &format!(" Gaps: the load rested while {} had its round.", peer.name);
+    }
     Ok(html! {
         @if !spans.is_empty() {
             (Figure {
@@ -147,7 +151,11 @@ fn faults_in_words(count: usize) -> String {
 }
 
 fn rate_in_words(what: &str, points: &[Point], of: fn(&Point) -> f64) -> String {
-    let (least, most) = points.iter().map(of).fold((f64::MAX, 0.0), |(a, b): (f64, f64), v| (a.min(v), b.max(v)));
+    let (least, most) = points
+        .iter()
+        .filter(|point| !point.rested)
+        .map(of)
+        .fold((f64::MAX, 0.0), |(a, b): (f64, f64), v| (a.min(v), b.max(v)));
     format!("{what} over time, from {} to {}", short(least), short(most))
 }
 

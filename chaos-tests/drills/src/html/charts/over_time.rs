@@ -55,7 +55,7 @@ impl OverTime<'_> {
         let y = Axis::linear(self.points.iter().map(of));
         draw(&Frame { height, x: self.x, y: &y, y_title: Some(y_title) }, |plot| {
             plot.shade(self.faults)?;
-            plot.line(&self.series(|point| Some(of(point))), colour, 2)?;
+            plot.line(&self.series(|point| (!point.rested).then(|| of(point))), colour, 2)?;
             self.tips(plot, &y);
             Ok(())
         })
@@ -74,6 +74,9 @@ impl OverTime<'_> {
 }
 
 fn tip(point: &Point) -> String {
+    if point.rested {
+        return format!("{} to {}: the load rested", instant(point.from_ms), instant(point.to_ms));
+    }
     let rates = format!(
         "{} to {}: {} turns/s, {} failed/s",
         instant(point.from_ms),

@@ -10,12 +10,14 @@ pub(super) struct Point {
     pub from_ms: f64,
     /// Its end, likewise.
     pub to_ms: f64,
-    /// Turns acknowledged in a second.
+    /// Turns acknowledged in a second; 0 where the load rested.
     pub turns_per_s: f64,
-    /// Attempts that failed in a second.
+    /// Attempts that failed in a second, likewise.
     pub failed_per_s: f64,
     /// Latencies, where there were turns.
     pub latency: Option<Latency>,
+    /// Did the load rest all the time?
+    pub rested: bool,
 }
 
 /// Latencies in milliseconds.
@@ -50,21 +52,26 @@ pub(super) fn points(timeline: &Timeline, points_max: usize) -> Vec<Point> {
     let width = buckets_per_point(timeline, points_max);
     let point = |(i, buckets): (usize, &[Bucket])| {
         let from_ms = (i * width) as f64 * bucket_ms;
-        let length_ms = buckets.len() as f64 * bucket_ms;
-        let per_s = |total: u64| total as f64 * 1_000.0 / length_ms;
+        // What is left of a bucket in which the load rested says nothing.
+        let busy: Vec<&Bucket> = buckets.iter().filter(|b| !b.rested).collect();
+        let per_s = |of: fn(&Bucket) -> u64| {
+            let total: u64 = busy.iter().map(|b| of(b)).sum();
+            total as f64 * 1_000.0 / (busy.len().max(1) as f64 * bucket_ms)
+        };
         Point {
             from_ms,
-            to_ms: from_ms + length_ms,
-            turns_per_s: per_s(buckets.iter().map(|b| b.turns).sum()),
-            failed_per_s: per_s(buckets.iter().map(|b| b.failed).sum()),
-            latency: latency(buckets),
+            to_ms: from_ms + buckets.len() as f64 * bucket_ms,
+            turns_per_s: per_s(|b| b.turns),
+            failed_per_s: per_s(|b| b.failed),
+            latency: latency(&busy),
+            rested: busy.is_empty(),
         }
     };
     timeline.buckets.chunks(width).enumerate().map(point).collect()
 }
 
-fn latency(buckets: &[Bucket]) -> Option<Latency> {
-    let busy: Vec<&Bucket> = buckets.iter().filter(|b| b.turns > 0).collect();
+fn latency(buckets: &[&Bucket]) -> Option<Latency> {
+    let busy: Vec<&&Bucket> = buckets.iter().filter(|b| b.turns > 0).collect();
     let medians: Vec<f64> = busy.iter().map(|b| b.p50_ms).collect();
     let largest = |of: fn(&Bucket) -> f64| busy.iter().map(|b| of(b)).fold(0.0, f64::max);
     Some(Latency { p50_ms: median(&medians)?, p99_ms: largest(|b| b.p99_ms), max_ms: largest(|b| b.max_ms) })
@@ -75,7 +82,7 @@ mod tests {
     use super::*;
 
     fn bucket(turns: u64, failed: u64, ms: f64) -> Bucket {
-        Bucket { turns, failed, p50_ms: ms, p99_ms: 2.0 * ms, max_ms: 3.0 * ms }
+        Bucket { turns, failed, p50_ms: ms, p99_ms: 2.0 * ms, max_ms: 3.0 * ms, rested: false }
     }
 
     #[test]
@@ -97,6 +104,16 @@ mod tests {
         assert!(points.iter().all(|p| p.turns_per_s == 1.0 && p.failed_per_s == 1.0), "{points:?}");
         assert_eq!(points[45].latency, Some(Latency { p50_ms: 1.0, p99_ms: 140.0, max_ms: 210.0 }));
         assert_eq!(points[90].to_ms, 1_001_000.0);
+    }
+
+    #[test]
+    fn where_the_load_rested_nothing_is_counted() {
+        let rested = |turns| Bucket { rested: true, ..bucket(turns, 1, 9.0) };
+        let buckets = vec![bucket(10, 0, 4.0), rested(1), rested(0), rested(0)];
+        let points = points(&Timeline { bucket_ms: 500.0, buckets }, 2);
+        assert_eq!((points[0].turns_per_s, points[0].failed_per_s, points[0].rested), (20.0, 0.0, false));
+        assert_eq!(points[0].latency.map(|l| l.p50_ms), Some(4.0));
+        assert_eq!((points[1].turns_per_s, points[1].latency, points[1].rested), (0.0, None, true));
     }
 
     #[test]
