@@ -6,28 +6,18 @@
 //! a partition holds up goes on when it heals. Whether a dead end answers is what tells a killed process (its kernel
 //! resets the connection) from a power failure (nothing is heard).
 
-use super::chance::Chance;
-use bytes::Bytes;
-use futures::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
-use parking_lot::Mutex;
-use raft::simulation::{Connection, Wire};
-use serde::{Deserialize, Serialize};
-use std::{
-    collections::{BTreeMap, VecDeque},
-    io,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, Waker},
-};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    sync::{mpsc, oneshot},
-};
+mod pipe;
+mod stream;
 
-/// Bytes on their way in one direction of a connection, at most.
-const WINDOW_BYTES: usize = 256 << 10;
-/// Bytes that travel together.
-const SEGMENT_BYTES: usize = 16 << 10;
+use super::chance::Chance;
+use parking_lot::Mutex;
+use pipe::{Packet, Pipe, wake};
+use raft::simulation::Connection;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, io, sync::Arc};
+pub(super) use stream::MachineWire;
+use tokio::sync::mpsc;
+
 /// When a lost packet, or a connection that nobody has answered, is tried again, in microseconds.
 const RETRANSMIT_US: u64 = 200_000;
 /// The same for the first packet of a connection.
@@ -140,59 +130,6 @@ enum Event<T> {
         end: usize,
     },
     Datagram(Datagram<T>),
-}
-
-#[derive(Clone)]
-enum Packet {
-    Data(Bytes),
-    End,
-}
-
-/// A connection: end 0 has called, end 1 was called.
-struct Pipe {
-    machines: [MachineId; 2],
-    ends: [End; 2],
-    /// Who waits to hear that the connection is there.
-    caller: Option<oneshot::Sender<io::Result<()>>>,
-}
-
-/// What one end has to read, and whether it is there.
-#[derive(Default)]
-struct End {
-    /// Packets that overtook others.
-    early: BTreeMap<u64, Packet>,
-    next_in: u64,
-    next_out: u64,
-    ready: VecDeque<Bytes>,
-    /// Bytes that the other end has sent and this one has not read.
-    unread: usize,
-    ended: bool,
-    reset: bool,
-    /// The process has let go of it.
-    gone: bool,
-    reader: Option<Waker>,
-    /// Of the other end, which waits for room.
-    writer: Option<Waker>,
-}
-
-impl End {
-    fn take_in(&mut self, number: u64, what: Packet) {
-        self.early.insert(number, what);
-        while let Some(packet) = self.early.remove(&self.next_in) {
-            self.next_in += 1;
-            match packet {
-                Packet::Data(bytes) => self.ready.push_back(bytes),
-                Packet::End => self.ended = true,
-            }
-        }
-        wake(&mut self.reader);
-    }
-}
-
-fn wake(waker: &mut Option<Waker>) {
-    if let Some(waker) = waker.take() {
-        waker.wake();
-    }
 }
 
 impl<T: Clone + Send + 'static> Network<T> {
@@ -308,7 +245,7 @@ impl<T: Clone + Send + 'static> Network<T> {
 
     /// The wires of one machine.
     pub(super) fn wire(&self, machine: MachineId) -> Arc<MachineWire<T>> {
-        Arc::new(MachineWire { network: self.clone(), machine })
+        Arc::new(MachineWire::new(self.clone(), machine))
     }
 }
 
@@ -451,136 +388,5 @@ impl<T: Clone> Inner<T> {
         if self.pipes[&id].ends.iter().all(|e| e.gone || e.reset) && self.pipes[&id].ends.iter().any(|e| e.reset) {
             self.pipes.remove(&id);
         }
-    }
-}
-
-/// How a machine reaches others and is reached.
-pub(super) struct MachineWire<T> {
-    network: Network<T>,
-    machine: MachineId,
-}
-
-impl<T: Clone + Send + 'static> Wire for MachineWire<T> {
-    fn dial(&self, address: String) -> BoxFuture<'static, io::Result<Connection>> {
-        let (network, from) = (self.network.clone(), self.machine);
-        async move {
-            let (heard, stream) = {
-                let inner = &mut *network.0.lock();
-                let to = *inner.addresses.get(&address).ok_or(io::ErrorKind::HostUnreachable)?;
-                let (caller, heard) = oneshot::channel();
-                let id = inner.next_pipe;
-                inner.next_pipe += 1;
-                inner.pipes.insert(id, Pipe { machines: [from, to], ends: Default::default(), caller: Some(caller) });
-                inner.send_packet(from, to, Event::Connects { pipe: id });
-                (heard, Stream { network: network.clone(), pipe: id, end: 0 })
-            };
-            heard.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-            // The other end is there from now on: what it is sent comes behind this.
-            let inner = &mut *network.0.lock();
-            let to = inner.pipes.get(&stream.pipe).map(|p| p.machines[1]);
-            let called = Stream { network: network.clone(), pipe: stream.pipe, end: 1 };
-            let listener = to.and_then(|to| inner.listeners.get(&to)).cloned();
-            if listener.is_none_or(|l| l.send(Connection::new(called)).is_err()) {
-                return Err(io::ErrorKind::ConnectionReset.into());
-            }
-            Ok(Connection::new(stream))
-        }
-        .boxed()
-    }
-
-    fn listen(&self) -> BoxStream<'static, io::Result<Connection>> {
-        let (tx, rx) = mpsc::unbounded_channel();
-        self.network.0.lock().listeners.insert(self.machine, tx);
-        futures::stream::unfold(rx, |mut rx| async move { rx.recv().await.map(|c| (Ok(c), rx)) }).boxed()
-    }
-}
-
-/// One end of a connection, as its process holds it.
-struct Stream<T: Clone> {
-    network: Network<T>,
-    pipe: u64,
-    end: usize,
-}
-
-impl<T: Clone> Drop for Stream<T> {
-    fn drop(&mut self) {
-        // Dropped while the network is at work it would wait for itself: nothing does that but a listener that is gone,
-        // whose connection is cut by the caller's error.
-        if let Some(mut inner) = self.network.0.try_lock() {
-            inner.let_go(self.pipe, self.end, true);
-        }
-    }
-}
-
-impl<T: Clone> AsyncRead for Stream<T> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let inner = &mut *self.network.0.lock();
-        let Some(pipe) = inner.pipes.get_mut(&self.pipe) else {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-        };
-        let here = &mut pipe.ends[self.end];
-        if let Some(mut bytes) = here.ready.pop_front() {
-            let piece = bytes.split_to(bytes.len().min(buf.remaining()));
-            buf.put_slice(&piece);
-            if !bytes.is_empty() {
-                here.ready.push_front(bytes);
-            }
-            here.unread -= piece.len();
-            wake(&mut here.writer);
-            return Poll::Ready(Ok(()));
-        }
-        if here.reset {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-        }
-        if here.ended {
-            return Poll::Ready(Ok(()));
-        }
-        here.reader = Some(cx.waker().clone());
-        Poll::Pending
-    }
-}
-
-impl<T: Clone> AsyncWrite for Stream<T> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let inner = &mut *self.network.0.lock();
-        let broken = || Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        let Some(pipe) = inner.pipes.get_mut(&self.pipe) else { return broken() };
-        if pipe.ends[self.end].reset || pipe.ends[self.end].gone {
-            return broken();
-        }
-        let there = &mut pipe.ends[1 - self.end];
-        let room = WINDOW_BYTES.saturating_sub(there.unread).min(SEGMENT_BYTES);
-        if room == 0 {
-            there.writer = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        let piece = Bytes::copy_from_slice(&buf[..buf.len().min(room)]);
-        let length = piece.len();
-        there.unread += length;
-        let number = there.next_out;
-        there.next_out += 1;
-        let (from, to) = (pipe.machines[self.end], pipe.machines[1 - self.end]);
-        let event = Event::Arrives { pipe: self.pipe, end: 1 - self.end, number, what: Packet::Data(piece) };
-        inner.send_packet(from, to, event);
-        Poll::Ready(Ok(length))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let inner = &mut *self.network.0.lock();
-        if let Some(pipe) = inner.pipes.get_mut(&self.pipe) {
-            let number = pipe.ends[1 - self.end].next_out;
-            pipe.ends[1 - self.end].next_out += 1;
-            let (from, to) = (pipe.machines[self.end], pipe.machines[1 - self.end]);
-            inner.send_packet(
-                from,
-                to,
-                Event::Arrives { pipe: self.pipe, end: 1 - self.end, number, what: Packet::End },
-            );
-        }
-        Poll::Ready(Ok(()))
     }
 }
