@@ -8,6 +8,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tertulia_chaos_tests::simulation::{Found, Plan, Runner, Runs, Scope, Summary, simulate};
 
+/// As in `tertulia`; what a seed does is the same with any, and a quarter faster with this one.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Simulates clusters from seeds, and looks for what breaks their promises.
 #[derive(Parser)]
 #[command(version)]
