@@ -42,7 +42,8 @@ impl Operator {
         said
     }
 
-    /// A cluster file: each node can be frozen, and thawed, by its process id.
+    /// A cluster file: each node can be frozen, and thawed, by its process id. A thaw takes a moment, and leaves the file
+    /// `thaws` at its beginning.
     fn cluster_file(&self, cluster: &Cluster, name: &str) -> PathBuf {
         let mut text = format!("cluster: {name}\ntargets:\n");
         for (i, target) in cluster.targets().iter().enumerate() {
@@ -50,7 +51,7 @@ impl Operator {
             writeln!(
                 text,
                 "  - {{node: {}, zone: {}, url: '{}', commands: \
-                 {{freeze: [kill, -STOP, '{pid}'], thaw: [kill, -CONT, '{pid}']}}}}",
+                 {{freeze: [kill, -STOP, '{pid}'], thaw: [sh, -c, 'touch thaws && sleep 0.5 && kill -CONT {pid}']}}}}",
                 target.node, target.zone, target.url
             )
             .unwrap();
@@ -145,17 +146,22 @@ async fn a_drill_on_an_own_cluster_is_rehearsed_run_refused_and_interrupted() {
     assert!(page.contains("drill run freeze-leader"));
     assert_eq!(frozen(&cluster), Vec::<usize>::new());
 
-    // Whoever breaks it off finds everything undone.
-    let began = operator.command(&run(&["--hold", "600000"])).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    let drill = began.unwrap();
-    let pid = rustix::process::Pid::from_child(&drill);
-    wait_until("no node was frozen", || !frozen(&cluster).is_empty()).await;
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    let status = ended(drill).await;
-    assert_eq!(status.code(), Some(1), "{status}");
-    assert_eq!(frozen(&cluster), Vec::<usize>::new());
-    let record = operator.record("freeze-leader.json");
-    assert!(record["stopped"].as_str().unwrap().contains("interrupted"), "{}", record["stopped"]);
+    // Whoever breaks it off finds everything undone: during the fault, and in the middle of its undoing.
+    let thaws = operator.folder.path().join("thaws");
+    for (hold, in_the_thaw) in [("600000", false), ("1", true)] {
+        std::fs::remove_file(&thaws).unwrap();
+        let mut drill = operator.command(&run(&["--hold", hold]));
+        let drill = drill.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let pid = rustix::process::Pid::from_child(&drill);
+        wait_until("no node was frozen", || if in_the_thaw { thaws.exists() } else { !frozen(&cluster).is_empty() })
+            .await;
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        let status = ended(drill).await;
+        assert_eq!(status.code(), Some(1), "{status}");
+        assert_eq!(frozen(&cluster), Vec::<usize>::new());
+        let record = operator.record("freeze-leader.json");
+        assert!(record["stopped"].as_str().unwrap().contains("interrupted"), "{}", record["stopped"]);
+    }
 
     // With a node gone, the next one is not hit.
     cluster.kill(2).unwrap();

@@ -233,10 +233,13 @@ impl Run<'_> {
             self.until_permitted(&under_way.away(self.targets)).await?;
         }
         self.note(target, act);
-        // Before it is done: what fails in the middle is undone as well.
+        // What fails in the middle, or is broken off there, has to be undone, and an undoing to be done again.
+        if act.undo().is_some() {
+            self.under_way = under_way.clone();
+        }
+        self.hands.act(target, act).await.with_context(|| format!("{act} of node {node} in zone {zone}"))?;
         self.under_way = under_way;
-        let done = self.hands.act(target, act).await;
-        done.with_context(|| format!("{act} of node {node} in zone {zone}"))
+        Ok(())
     }
 
     /// Writes down what is done now.
