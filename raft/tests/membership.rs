@@ -17,7 +17,7 @@ use support::{
     free_ports, session, try_start, turn, wait,
 };
 use tertulia_raft::{
-    NodeState, StartError,
+    NodeState, Role, StartError,
     admin::{Answer, Ask},
 };
 
@@ -256,6 +256,29 @@ fn a_node_with_damaged_data_rejoins_under_a_new_id() {
     cluster.start(5);
     assert_eq!(cluster.node(5).id().0, 6);
     wait("it is ready again", || cluster.node(5).is_ready());
+}
+
+/// The simulator has found that a node that was away while another joined refused that one as no member, also when it led the
+/// group that tells who is: it never heard of anything again.
+#[test]
+fn a_node_that_was_away_follows_a_leader_that_it_has_never_heard_of() {
+    let cluster = Cluster::new();
+    cluster.kill(4);
+    let new = cluster.add("c", Some(5));
+    cluster.kill(5);
+    cluster.start(new);
+    let control = || cluster.running().into_iter().find(|n| n.status().control.role == Role::Leader);
+    wait("the new node votes", || control().is_some_and(|n| n.status().control.voters.contains(&new)));
+    wait("the new node leads", || {
+        let leader = control();
+        if let Some(other) = leader.iter().find(|n| n.id().0 != new) {
+            block(other.resign());
+        }
+        leader.is_some_and(|n| n.id().0 == new)
+    });
+    cluster.start(4);
+    wait("the one that was away knows of it", || cluster.node(4).is_ready());
+    assert!(control().is_some_and(|n| n.id().0 == new), "another leader told it");
 }
 
 #[test]

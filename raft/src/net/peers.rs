@@ -64,6 +64,9 @@ struct Link {
 pub(crate) enum Standing {
     Member,
     Removed,
+    /// Its id is higher than any that this node has heard of. Ids only grow: this node is behind, and that one may be the
+    /// leader that has to tell it so.
+    Later,
     Unknown,
 }
 
@@ -208,7 +211,9 @@ impl Peers {
 
     /// How a node stands to the cluster.
     pub(crate) fn standing(&self, node: u64) -> Standing {
-        match self.0.known.read().get(&node) {
+        let known = self.0.known.read();
+        match known.get(&node) {
+            None if node > known.last_key_value().map_or(0, |(last, _)| *last) => Standing::Later,
             None => Standing::Unknown,
             Some(Known::Removed) => Standing::Removed,
             Some(Known::Present(_) | Known::Me) => Standing::Member,

@@ -92,10 +92,17 @@ impl PeerService {
         if header.to != self.node && !(to_anyone && header.to == 0) {
             return Err(PeerRefusal::OtherNode { found: header.to, expected: self.node });
         }
-        match self.peers.standing(header.from) {
-            Standing::Member => Ok(header),
-            Standing::Removed => Err(PeerRefusal::RemovedMember { found: header.from }),
-            Standing::Unknown => Err(PeerRefusal::UnknownMember { found: header.from }),
+        self.welcomes(header.from)?;
+        Ok(header)
+    }
+
+    /// May this node be heard? As Raft has it, whoever leads by its own log is, also where this node's log does not have
+    /// it yet.
+    fn welcomes(&self, from: u64) -> Result<(), PeerRefusal> {
+        match self.peers.standing(from) {
+            Standing::Member | Standing::Later => Ok(()),
+            Standing::Removed => Err(PeerRefusal::RemovedMember { found: from }),
+            Standing::Unknown => Err(PeerRefusal::UnknownMember { found: from }),
         }
     }
 }
@@ -229,9 +236,7 @@ impl Peer for PeerService {
         let from = refuse(&request, self.check(&request, false))?.from;
         let mut messages = request.into_inner();
         while let Some(message) = messages.message().await? {
-            if self.peers.standing(from) != Standing::Member {
-                return Err(PeerRefusal::RemovedMember { found: from }.into());
-            }
+            self.welcomes(from)?;
             self.pulses.hear(from, &message);
         }
         Ok(Response::new(proto::PulseReply {}))
