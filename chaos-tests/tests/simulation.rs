@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tertulia_chaos_tests::simulation::{Fault, Found, Lost, Plan, Planned, Runner, Scope, simulate};
 
@@ -24,15 +24,20 @@ fn scope(seeds: std::ops::Range<u64>, time: Option<Duration>) -> Scope {
 fn the_same_seed_gives_the_same_history_byte_for_byte() {
     let folder = tempfile::tempdir().unwrap();
     for (seed, timing) in [(191, "lan"), (5, "wan"), (23, "wan"), (27, "slow")] {
-        let run = |name: &str| {
+        // At the same time, on two cores.
+        let begin = |name: &str| {
             let out = folder.path().join(name);
             let seed = seed.to_string();
             let args = ["run", "--seed", &seed, "--seconds", "20", "--timing", timing, "--out"];
-            let status = Command::new(env!("CARGO_BIN_EXE_tertulia-sim")).args(args).arg(&out).status().unwrap();
-            assert!(status.success(), "seed {seed} ({timing}) has found something");
+            let run = Command::new(env!("CARGO_BIN_EXE_tertulia-sim")).args(args).arg(&out).spawn().unwrap();
+            (run, out)
+        };
+        let end = |(mut run, out): (Child, PathBuf)| {
+            assert!(run.wait().unwrap().success(), "seed {seed} ({timing}) has found something");
             std::fs::read(out).unwrap()
         };
-        let (one, other) = (run("one"), run("other"));
+        let both = (begin("one"), begin("other"));
+        let (one, other) = (end(both.0), end(both.1));
         assert!(one.len() > 10_000, "there is a history");
         assert!(one == other, "seed {seed} ({timing}) gave two histories");
     }
