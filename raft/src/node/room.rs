@@ -46,10 +46,12 @@ pub(super) async fn run(node: Weak<Node>) {
 impl Node {
     /// Says to the others whether this node leads nothing that they could, and why.
     pub(super) fn says_its_reluctance(&self) {
-        self.beat.is_reluctant(match () {
-            () if self.disk.refusal().is_some() => Reluctance::NoRoom,
-            () if self.late.is_recent() => Reluctance::Late,
-            () => Reluctance::None,
+        self.beat.is_reluctant(if self.disk.refusal().is_some() {
+            Reluctance::NoRoom
+        } else if self.late.is_recent() {
+            Reluctance::Late
+        } else {
+            Reluctance::None
         });
     }
 

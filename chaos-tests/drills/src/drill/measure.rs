@@ -73,3 +73,20 @@ pub(super) fn timeline(outcome: &LoadOutcome, rests: &[(u64, u64)], end_ns: u64)
     }
     Timeline { bucket_ms: width_ms as f64, buckets }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::LoadReport;
+
+    #[test]
+    fn what_a_rest_touches_is_marked() {
+        let (attempts, reads, acknowledged_ns, turns) = Default::default();
+        let outcome = LoadOutcome { report: LoadReport::default(), attempts, reads, acknowledged_ns, turns };
+        let ms = |ms: u64| ms * 1_000_000;
+        let timeline = timeline(&outcome, &[(ms(120), ms(210)), (ms(490), ms(9_000))], ms(599));
+        let rested: Vec<usize> = (0..).zip(&timeline.buckets).filter(|(_, b)| b.rested).map(|(i, _)| i).collect();
+        // Buckets of 50 ms; what is behind the end is in the last.
+        assert_eq!((timeline.bucket_ms, rested), (50.0, vec![2, 3, 4, 9, 10, 11, 12]));
+    }
+}
