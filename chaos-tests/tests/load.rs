@@ -265,6 +265,23 @@ async fn a_turn_is_given_up_when_its_time_is_over_and_counted() {
 }
 
 #[tokio::test]
+async fn clients_rest_before_their_turns_where_they_are_told_to() {
+    let (url, _service) = serve(Bug::None, 0).await;
+    let options = LoadOptions {
+        clients: 1,
+        turns: Some(20),
+        think_time: Duration::from_millis(10),
+        ..LoadOptions::new(vec![url], "run")
+    };
+    let turns = Load::start(options, Stopwatch::start()).unwrap().finish().await.unwrap().turns;
+    // Drawn between none and 20 ms: no sleep is shorter than it was asked for, and the seed is fixed.
+    let rests: Vec<u64> = turns.windows(2).map(|pair| pair[1].start_ns - pair[0].end_ns).collect();
+    assert_eq!(rests.len(), 19);
+    assert!(rests.iter().sum::<u64>() > 100_000_000, "half of what is meant, at least: {rests:?}");
+    assert!(rests.iter().any(|rest| *rest > 10_000_000), "some are longer than the mean: {rests:?}");
+}
+
+#[tokio::test]
 async fn the_same_clients_speak_the_rest_channel() {
     let (url, service) = serve(Bug::None, 0).await;
     let options =

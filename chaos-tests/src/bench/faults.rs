@@ -82,7 +82,9 @@ async fn one(drill: &Drill, lab: &LabOptions, options: &FaultsOptions) -> Result
         Some(_) => None,
     };
     let mut etcd = match options.etcd {
-        Some(timing) if EtcdPeer::can(drill) => Some(EtcdPeer::start(&options.place, timing, zones.clone()).await?),
+        Some(timing) if EtcdPeer::can(drill) => {
+            Some(EtcdPeer::start(&options.place, timing, options.drill.think_time, zones.clone()).await?)
+        }
         _ => None,
     };
     // A drill that wants fresh clusters gets one for each round.

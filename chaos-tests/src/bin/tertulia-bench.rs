@@ -68,6 +68,9 @@ enum Bench {
         /// Clients
         #[arg(long, default_value_t = 16)]
         clients: usize,
+        /// What a client rests before each turn on average, on both sides, in milliseconds
+        #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=60_000))]
+        think_time: u64,
         /// Seed of the load
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -219,7 +222,20 @@ async fn run(bench: Bench) -> Result<()> {
             };
             turns::run(&options).await?.write(&common.out)
         }
-        Bench::Faults { common, peer, rounds, only, hold, whole, clients, seed, assistant, peer_timing, place } => {
+        Bench::Faults {
+            common,
+            peer,
+            rounds,
+            only,
+            hold,
+            whole,
+            clients,
+            think_time,
+            seed,
+            assistant,
+            peer_timing,
+            place,
+        } => {
             let folder = common.out.parent().map(std::path::Path::to_owned).unwrap_or_default();
             let reports = folder.join("drills");
             let options = faults::FaultsOptions {
@@ -228,6 +244,7 @@ async fn run(bench: Bench) -> Result<()> {
                     clients,
                     seed,
                     evidence: folder,
+                    think_time: Duration::from_millis(think_time),
                     attempt_timeout: ATTEMPT,
                     hold: hold.map(Duration::from_millis),
                     whole: Duration::from_millis(whole),

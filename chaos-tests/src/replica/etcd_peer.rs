@@ -28,6 +28,7 @@ const WHOLE: Duration = Duration::from_millis(1_000);
 /// Three members under faults.
 pub struct EtcdPeer {
     etcd: Etcd,
+    think_time: Duration,
     zones: Option<Arc<Zones>>,
 }
 
@@ -38,9 +39,15 @@ impl EtcdPeer {
         (drill.plan)(&scene).acts().all(|(_, act)| is_possible(&act)) && !drill.from_previous_version
     }
 
-    /// Starts it in these zones; `timing` is heartbeat and election timeout, in milliseconds.
-    pub async fn start(place: &Path, timing: (u64, u64), zones: Option<Arc<Zones>>) -> Result<Self> {
-        Ok(Self { etcd: Etcd::start_in(place, timing, zones.as_deref()).await?, zones })
+    /// Starts it in these zones; `timing` is heartbeat and election timeout, in milliseconds, and `think_time` what its
+    /// clients rest before each write, on average.
+    pub async fn start(
+        place: &Path,
+        timing: (u64, u64),
+        think_time: Duration,
+        zones: Option<Arc<Zones>>,
+    ) -> Result<Self> {
+        Ok(Self { etcd: Etcd::start_in(place, timing, zones.as_deref()).await?, think_time, zones })
     }
 
     fn zones(&self) -> Result<&Zones> {
@@ -122,7 +129,8 @@ impl Peer for EtcdPeer {
         let scene = Scene { victim, other: Some((victim + 1 + round % 2) % ZONES.len()), targets: ZONES.len(), round };
         let plan = (drill.plan)(&scene);
         let stopwatch = Stopwatch::start();
-        let load = Load::start(self.etcd.writers(&format!("{}-{round}", drill.name), CLIENTS)?, stopwatch);
+        let writers = self.etcd.writers(&format!("{}-{round}", drill.name), CLIENTS)?;
+        let load = Load::start(writers, self.think_time, stopwatch);
         tokio::time::sleep(WHOLE).await;
         self.all(&plan.prepare).await?;
         let struck_ns = stopwatch.now_ns();
@@ -141,7 +149,7 @@ impl Peer for EtcdPeer {
 /// When writes began and were acknowledged, in nanoseconds of the round.
 type Waits = Arc<Mutex<Vec<(u64, u64)>>>;
 
-/// Clients that write all the time.
+/// Clients that write, and rest before each write.
 struct Load {
     stop: Arc<AtomicBool>,
     waits: Waits,
@@ -149,12 +157,15 @@ struct Load {
 }
 
 impl Load {
-    fn start(writers: Vec<impl Writer>, stopwatch: Stopwatch) -> Self {
+    fn start(writers: Vec<impl Writer>, think_time: Duration, stopwatch: Stopwatch) -> Self {
         let (stop, waits) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
         let task = |mut writer| {
             let (stop, waits): (Arc<AtomicBool>, Waits) = (stop.clone(), waits.clone());
             tokio::spawn(async move {
                 while !stop.load(Relaxed) {
+                    if !think_time.is_zero() {
+                        tokio::time::sleep(think_time.mul_f64(rand::random_range(0.0..2.0))).await;
+                    }
                     let begun = stopwatch.now_ns();
                     write(&mut writer).await?;
                     waits.lock().push((begun, stopwatch.now_ns()));

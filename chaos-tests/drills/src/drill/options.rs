@@ -25,6 +25,8 @@ pub struct DrillOptions {
     pub reads: f64,
     /// What they say.
     pub script: Script,
+    /// How long a client rests before each turn, on average.
+    pub think_time: Duration,
     /// How long a client waits for a node's answer before it asks the next one.
     pub attempt_timeout: Duration,
     /// How long a fault lasts; the drill's own time where it is `None`.
@@ -56,6 +58,7 @@ impl DrillOptions {
             resend: 0.1,
             reads: READS_SHARE,
             script: Script::moodbot(),
+            think_time: Duration::ZERO,
             attempt_timeout: Duration::from_secs(1),
             hold: None,
             whole: Duration::from_millis(1_500),
@@ -80,6 +83,7 @@ impl DrillOptions {
             record: true,
             seed: self.seed,
             script: self.script.clone(),
+            think_time: self.think_time,
             attempt_timeout: self.attempt_timeout,
             ..LoadOptions::new(urls(targets), format!("drill{}-{}-{run}", self.seed, std::process::id()))
         }

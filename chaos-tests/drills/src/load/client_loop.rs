@@ -26,6 +26,9 @@ pub(super) async fn run(shared: Arc<Shared>, id: usize) -> ClientSaw {
     let mut number = 0_u64;
     for dialogue in 0.. {
         for line in options.script.dialogue(dialogue) {
+            if !options.think_time.is_zero() {
+                tokio::time::sleep(options.think_time.mul_f64(random.random_range(0.0..2.0))).await;
+            }
             shared.rest().await;
             // So often that the share of all operations is the one that was asked for.
             while options.reads > 0.0 && random.random_bool(options.reads) && shared.goes_on() {

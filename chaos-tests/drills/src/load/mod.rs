@@ -49,6 +49,9 @@ pub struct LoadOptions {
     pub resend: f64,
     /// The share of all operations that are linearizable reads, of any node and of any client's session.
     pub reads: f64,
+    /// The mean of the time that a client rests before each turn (uniform from none to twice as much); none: it says one
+    /// turn after another.
+    pub think_time: Duration,
     /// Bound of one attempt.
     pub attempt_timeout: Duration,
     /// Bound of one turn with all its attempts.
@@ -75,6 +78,7 @@ impl LoadOptions {
             cold: false,
             resend: 0.0,
             reads: 0.0,
+            think_time: Duration::ZERO,
             attempt_timeout: Duration::from_secs(5),
             give_up_after: Duration::from_secs(30),
             record: false,
