@@ -18,8 +18,16 @@ pub fn command(program: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
 }
 
 /// cargo, the one that runs this program.
+///
+/// It is not told which package that is: build scripts that look (ring's) would build anew what a cargo of the user's own
+/// has built, and all that depends on it.
 pub fn cargo(arguments: &[&str]) -> Command {
-    command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), arguments)
+    let mut command = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), arguments);
+    let told = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_str().is_some_and(told)).for_each(|name| {
+        command.env_remove(name);
+    });
+    command
 }
 
 /// Runs a command to its end; another status than 0 is an error that shows the command.
@@ -62,4 +70,21 @@ pub fn target_folder() -> Result<PathBuf> {
     let text = output(cargo(&["metadata", "--no-deps", "--format-version", "1", "--locked"]))?;
     let metadata: serde_json::Value = serde_json::from_str(&text).context("cargo metadata wrote no JSON")?;
     Ok(metadata["target_directory"].as_str().context("cargo metadata names no target folder")?.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_is_not_told_of_our_own_package() {
+        let cargo = cargo(&[]);
+        let kept_back: Vec<&OsStr> =
+            cargo.get_envs().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
+        for name in ["CARGO_PKG_NAME", "CARGO_PKG_VERSION_MAJOR", "CARGO_MANIFEST_DIR"] {
+            assert!(std::env::var_os(name).is_some(), "cargo tells {name} to this test");
+            assert!(kept_back.contains(&OsStr::new(name)), "{name} is passed on");
+        }
+        assert!(kept_back.iter().all(|name| *name != "CARGO" && *name != "CARGO_HOME"));
+    }
 }
