@@ -4,6 +4,7 @@ use crate::{
     budget::{MemoryBudget, OverBudget, Reservation},
     cpu::{
         Threads,
+        activations::{ActivationPool, Activations},
         attention::attention,
         embed::embed_layernorm,
         gemm::Panels,
@@ -18,7 +19,7 @@ use crate::{
 use rayon::prelude::*;
 
 /// Fewest tokens of a batch that several threads share.
-const PARALLEL_TOKENS_MIN: usize = 64;
+const PARALLEL_TOKENS_MIN: usize = 8;
 
 /// Weights and threads; any thread may call it.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ pub struct CpuEncoder {
     layers: Vec<Layer>,
     _reservation: Option<Reservation>,
     threads: Threads,
+    activations: ActivationPool,
     budget: MemoryBudget,
 }
 
@@ -75,6 +77,7 @@ impl CpuEncoder {
             layers: weights.layers.into_iter().map(pack).collect(),
             _reservation: weights.reservation,
             threads,
+            activations: ActivationPool::default(),
             budget,
         }
     }
@@ -84,52 +87,65 @@ impl CpuEncoder {
         &self.threads
     }
 
-    /// Runs one packed batch; the budget is asked for the activations first.
+    /// Runs one packed batch; the budget is asked first for the activations that are not kept already.
     pub fn forward(&self, batch: &PackedBatch) -> Result<Hidden, OverBudget> {
-        let (t, h, f) = (batch.tokens(), self.config.hidden_size, self.config.intermediate_size);
-        let numbers = t * (h + 3 * h + h + h + f) + batch.sequences() * h;
-        let _activations = self.budget.reserve(4 * numbers as u64)?;
+        let h = self.config.hidden_size;
+        let mut tokens = vec![0.0; batch.tokens() * h];
+        let mut embeddings = vec![0.0; batch.sequences() * h];
         // Waking a thread that sleeps costs more than a few tokens do, the more so where others want the cores too.
-        if t < PARALLEL_TOKENS_MIN {
-            return Ok(self.run(batch, &Threads::one()));
+        if batch.tokens() < PARALLEL_TOKENS_MIN {
+            self.run(batch, &Threads::one(), &mut tokens, &mut embeddings)?;
+        } else {
+            let parts = batch.split(self.threads.count());
+            // Sequences do not depend on one another: with several of them every thread runs a whole pass of its own,
+            // and the threads meet once a batch. One alone is shared out product by product.
+            self.threads.enter(|| match parts.as_slice() {
+                [_] | [] => self.run(batch, &self.threads, &mut tokens, &mut embeddings),
+                parts => {
+                    let (mut tokens, mut embeddings) = (&mut tokens[..], &mut embeddings[..]);
+                    let mut places = Vec::with_capacity(parts.len());
+                    for part in parts {
+                        let (own, rest) = tokens.split_at_mut(part.tokens() * h);
+                        let (own_embeddings, rest_of_embeddings) = embeddings.split_at_mut(part.sequences() * h);
+                        places.push((part, own, own_embeddings));
+                        (tokens, embeddings) = (rest, rest_of_embeddings);
+                    }
+                    let run = |(part, tokens, embeddings)| self.run(part, &Threads::one(), tokens, embeddings);
+                    places.into_par_iter().try_for_each(run)
+                }
+            })?;
         }
-        let parts = batch.split(self.threads.count());
-        // Sequences do not depend on one another: with several of them every thread runs a whole pass of its own, and
-        // the threads meet once a batch. One alone is shared out product by product.
-        Ok(self.threads.enter(|| match parts.as_slice() {
-            [_] | [] => self.run(batch, &self.threads),
-            parts => {
-                let alone = Threads::one();
-                let results: Vec<Hidden> = parts.par_iter().map(|part| self.run(part, &alone)).collect();
-                let mut joined = Hidden::new(h);
-                results.into_iter().for_each(|r| joined.append(r));
-                joined
-            }
-        }))
+        let offsets = batch.offsets.iter().map(|o| *o as usize).collect();
+        Ok(Hidden { hidden_size: h, tokens, offsets, embeddings })
     }
 
-    fn run(&self, batch: &PackedBatch, threads: &Threads) -> Hidden {
+    /// One pass: the states go to `x` (`[T, H]`), their means to `embeddings` (`[S, H]`).
+    fn run(
+        &self,
+        batch: &PackedBatch,
+        threads: &Threads,
+        x: &mut [f32],
+        embeddings: &mut [f32],
+    ) -> Result<(), OverBudget> {
         let (t, h, f) = (batch.tokens(), self.config.hidden_size, self.config.intermediate_size);
         let eps = self.config.layer_norm_eps;
-        let mut x = vec![0.0; t * h];
-        let mut qkv = vec![0.0; t * 3 * h];
-        let mut context = vec![0.0; t * h];
-        let mut sum = vec![0.0; t * h];
-        let mut wide = vec![0.0; t * f];
-        embed_layernorm(threads, batch, &self.words, &self.positions, pair(&self.embedding_norm), eps, &mut x);
+        let mut kept = self.activations.take(&self.config, self.threads.count(), t, &self.budget)?;
+        let Activations { qkv, context, sum, wide, apart, attention: scratch, .. } = &mut kept;
+        let (qkv, context) = (&mut qkv[..t * 3 * h], &mut context[..t * h]);
+        let (sum, wide) = (&mut sum[..t * h], &mut wide[..t * f]);
+        embed_layernorm(threads, batch, &self.words, &self.positions, pair(&self.embedding_norm), eps, x);
         for layer in &self.layers {
-            linear(threads, &x, &layer.qkv, &layer.qkv_bias, Epilogue::Bias, &mut qkv);
-            attention(threads, &qkv, &batch.offsets, self.config.num_attention_heads, &mut context);
-            linear(threads, &context, &layer.out, &layer.out_bias, Epilogue::Bias, &mut sum);
-            add_layernorm(threads, &mut x, &sum, pair(&layer.attention_norm), eps);
-            linear(threads, &x, &layer.up, &layer.up_bias, Epilogue::BiasGelu, &mut wide);
-            linear(threads, &wide, &layer.down, &layer.down_bias, Epilogue::Bias, &mut sum);
-            add_layernorm(threads, &mut x, &sum, pair(&layer.output_norm), eps);
+            linear(threads, x, &layer.qkv, &layer.qkv_bias, Epilogue::Bias, apart, qkv);
+            attention(threads, qkv, &batch.offsets, self.config.num_attention_heads, scratch, context);
+            linear(threads, context, &layer.out, &layer.out_bias, Epilogue::Bias, apart, sum);
+            add_layernorm(threads, x, sum, pair(&layer.attention_norm), eps);
+            linear(threads, x, &layer.up, &layer.up_bias, Epilogue::BiasGelu, apart, wide);
+            linear(threads, wide, &layer.down, &layer.down_bias, Epilogue::Bias, apart, sum);
+            add_layernorm(threads, x, sum, pair(&layer.output_norm), eps);
         }
-        let mut embeddings = vec![0.0; batch.sequences() * h];
-        pool_l2(&x, &batch.offsets, &mut embeddings);
-        let offsets = batch.offsets.iter().map(|o| *o as usize).collect();
-        Hidden { hidden_size: h, tokens: x, offsets, embeddings }
+        pool_l2(x, &batch.offsets, embeddings);
+        self.activations.put_back(kept, self.threads.count());
+        Ok(())
     }
 }
 

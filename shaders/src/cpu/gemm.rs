@@ -1,24 +1,25 @@
-//! Products of matrices in f32: packed panels, one register tile, safe Rust.
+//! Products of matrices in f32: packed panels, one tile in registers, safe Rust.
 //!
 //! Own code for three reasons: weights are packed once at load and never again; a product's sums run in one order
-//! whatever the number of threads, so results are the same to the bit; and faer 0.24.4, which stood here before, writes
-//! outside of its destination for small row-major products (seen with m = n = 10, k = 32: 220 floats behind the end).
+//! whatever the number of threads and the width of vectors, so results are the same to the bit; and faer 0.24.4, which
+//! stood here before, writes outside of its destination for small row-major products (seen with m = n = 10, k = 32: 220
+//! floats behind the end).
 
-use crate::cpu::math::{gelu, vectorised};
+use crate::cpu::math::gelu;
+use pulp::{Arch, Simd, WithSimd};
 use std::ops::Range;
 
-/// Columns of a panel: two vectors of AVX2, four of NEON.
-pub const PANEL: usize = 16;
-/// Rows of a tile: with a panel's columns they fill 12 of the 16 vector registers.
-const TILE: usize = 6;
-/// Rows whose packed form stays in the second-level cache while all panels pass by.
-const ROWS_AT_ONCE: usize = 192;
+/// Vectors in a row of a panel.
+pub(super) const VECTORS: usize = 2;
+/// Numbers of the left matrix that stay in the second-level cache while all panels pass by.
+const ROWS_NUMBERS: usize = 1 << 16;
 
-/// A matrix `[k, n]` in panels of 16 columns, `[n / 16][k][16]`, the last one filled up with zeros.
+/// A matrix `[k, n]` in panels of two vectors' columns, `[n / width][k][width]`, the last one filled up with zeros.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Panels {
     k: usize,
     n: usize,
+    width: usize,
     data: Vec<f32>,
 }
 
@@ -32,12 +33,13 @@ impl Panels {
 
     /// Packs the matrix whose entry (i, j) is `source[i * strides.0 + j * strides.1]`, in the memory held already.
     pub fn pack(&mut self, source: &[f32], (k, n): (usize, usize), strides: (usize, usize)) {
-        (self.k, self.n) = (k, n);
+        let width = panel_width();
+        (self.k, self.n, self.width) = (k, n, width);
         self.data.clear();
-        self.data.resize(n.div_ceil(PANEL) * k * PANEL, 0.0);
-        for (p, panel) in self.data.chunks_exact_mut((k * PANEL).max(1)).enumerate() {
-            let columns = p * PANEL..n.min((p + 1) * PANEL);
-            for (i, row) in panel.chunks_exact_mut(PANEL).enumerate() {
+        self.data.resize(n.div_ceil(width) * k * width, 0.0);
+        for (p, panel) in self.data.chunks_exact_mut((k * width).max(1)).enumerate() {
+            let columns = p * width..n.min((p + 1) * width);
+            for (i, row) in panel.chunks_exact_mut(width).enumerate() {
                 for (target, j) in row.iter_mut().zip(columns.clone()) {
                     *target = source[i * strides.0 + j * strides.1];
                 }
@@ -57,8 +59,26 @@ impl Panels {
 
     /// Number of panels.
     pub fn count(&self) -> usize {
-        self.n.div_ceil(PANEL)
+        self.n.div_ceil(self.width.max(1))
     }
+
+    /// The columns of a run of panels.
+    pub fn columns(&self, panels: Range<usize>) -> Range<usize> {
+        panels.start * self.width..self.n.min(panels.end * self.width)
+    }
+}
+
+/// Columns of a panel on this processor.
+fn panel_width() -> usize {
+    struct Width;
+    impl WithSimd for Width {
+        type Output = usize;
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            VECTORS * S::F32_LANES
+        }
+    }
+    Arch::new().dispatch(Width)
 }
 
 /// What happens to a sum before it is stored.
@@ -74,130 +94,188 @@ pub enum Finish<'a> {
     BiasGelu(&'a [f32]),
 }
 
-/// Rows of the left matrix: `t` rows, whose entry (i, j) is `data[i * strides.0 + j * strides.1]`.
+/// Rows of the left matrix: `t` rows, whose entry (i, j) is `data[i * stride + j]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Rows<'a> {
     /// The numbers.
     pub data: &'a [f32],
     /// Number of rows.
     pub t: usize,
-    /// Distances of rows and of columns.
-    pub strides: (usize, usize),
+    /// Distance of rows.
+    pub stride: usize,
 }
 
 /// `out` = `rows` · the panels of `range`; `out`'s first column is the first of the range, its rows are `width` apart.
 pub fn gemm(rows: Rows<'_>, panels: &Panels, range: Range<usize>, out: &mut [f32], width: usize, finish: Finish<'_>) {
-    let mut packed = Vec::new();
-    for first in (0..rows.t).step_by(ROWS_AT_ONCE) {
-        let count = ROWS_AT_ONCE.min(rows.t - first);
-        let part = Rows { data: rows.data.get(first * rows.strides.0..).unwrap_or_default(), t: count, ..rows };
-        let tiles = pack_rows(part, panels.k, &mut packed);
-        let out = &mut out[first * width..];
-        vectorised(
-            #[inline(always)]
-            || all_tiles(&packed, tiles, count, panels, range.clone(), out, width, finish),
-        );
+    let at_once = (ROWS_NUMBERS / panels.k.max(1)).max(8);
+    for first in (0..rows.t).step_by(at_once) {
+        let rows = Rows { data: &rows.data[first * rows.stride..], t: at_once.min(rows.t - first), ..rows };
+        Arch::new().dispatch(Product {
+            rows,
+            panels,
+            range: range.clone(),
+            out: &mut out[first * width..],
+            width,
+            finish,
+        });
     }
 }
 
-/// Number of tiles for `t` rows; their heights differ by one at most, for flat tiles waste time.
-fn tile_rows(t: usize, tiles: usize, tile: usize) -> Range<usize> {
-    t * tile / tiles..t * (tile + 1) / tiles
+/// One product, for vectors of any width.
+struct Product<'a> {
+    rows: Rows<'a>,
+    panels: &'a Panels,
+    range: Range<usize>,
+    out: &'a mut [f32],
+    width: usize,
+    finish: Finish<'a>,
 }
 
-/// Packs rows tile by tile, `[k][height]` each; answers the number of tiles.
-fn pack_rows(rows: Rows<'_>, k: usize, packed: &mut Vec<f32>) -> usize {
-    let tiles = rows.t.div_ceil(TILE);
-    packed.clear();
-    packed.reserve(rows.t * k);
-    for tile in 0..tiles {
-        let of = tile_rows(rows.t, tiles, tile);
-        for j in 0..k {
-            packed.extend(of.clone().map(|i| rows.data[i * rows.strides.0 + j * rows.strides.1]));
-        }
+impl WithSimd for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Product { rows, panels, range, out, width, finish } = self;
+        let columns = VECTORS * S::F32_LANES;
+        assert_eq!(panels.width, columns, "panels are packed by the processor that reads them");
+        let right = Right { data: &panels.data, k: panels.k, n: panels.n, panel: panels.k * columns, row: columns };
+        product(simd, rows, right, range, out, width, finish);
     }
-    tiles
 }
 
+/// A right matrix `[k, n]`: its entry (i, j) is `data[j / width * panel + i * row + j % width]`, for panels of `width` columns.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Right<'a> {
+    pub(super) data: &'a [f32],
+    pub(super) k: usize,
+    pub(super) n: usize,
+    /// Distance of panels.
+    pub(super) panel: usize,
+    /// Distance of rows.
+    pub(super) row: usize,
+}
+
+/// [`gemm`] inside of code that is compiled for `S` already.
 #[inline(always)]
-#[allow(clippy::too_many_arguments, reason = "the one caller is above")]
-fn all_tiles(
-    packed: &[f32],
-    tiles: usize,
-    t: usize,
-    panels: &Panels,
+pub(super) fn product<S: Simd>(
+    simd: S,
+    Rows { data, t, stride }: Rows<'_>,
+    right: Right<'_>,
     range: Range<usize>,
     out: &mut [f32],
     width: usize,
     finish: Finish<'_>,
 ) {
-    let k = panels.k;
+    // With two vectors a row: 16 sums of 32 registers, or 12 of 16.
+    let height_max = if S::REGISTER_COUNT >= 32 { 8 } else { 6 };
+    let panel_width = VECTORS * S::F32_LANES;
+    // Their heights differ by one at most, for flat tiles waste time.
+    let tiles = t.div_ceil(height_max);
     for p in range.clone() {
-        let panel = &panels.data[p * k * PANEL..(p + 1) * k * PANEL];
-        let columns = p * PANEL..panels.n.min((p + 1) * PANEL);
-        let at = columns.start - range.start * PANEL;
+        let columns = p * panel_width..right.n.min((p + 1) * panel_width);
+        let at = columns.start - range.start * panel_width;
+        let panel = &right.data[p * right.panel..];
         for tile in 0..tiles {
-            let rows = tile_rows(t, tiles, tile);
-            let x = &packed[rows.start * k..rows.end * k];
-            let out = &mut out[rows.start * width + at..];
-            match rows.len() {
-                6 => one_tile::<6>(x, panel, out, width, columns.clone(), finish),
-                5 => one_tile::<5>(x, panel, out, width, columns.clone(), finish),
-                4 => one_tile::<4>(x, panel, out, width, columns.clone(), finish),
-                3 => one_tile::<3>(x, panel, out, width, columns.clone(), finish),
-                2 => one_tile::<2>(x, panel, out, width, columns.clone(), finish),
-                1 => one_tile::<1>(x, panel, out, width, columns.clone(), finish),
-                height => unreachable!("a tile has 1 to {TILE} rows, not {height}"),
+            let (first, end) = (t * tile / tiles, t * (tile + 1) / tiles);
+            let (x, out) = (&data[first * stride..], &mut out[first * width + at..]);
+            let tile = Tile { x, stride, panel, row: right.row, k: right.k, columns: columns.clone(), finish };
+            match end - first {
+                8 => tile.run::<S, 8>(simd, out, width),
+                7 => tile.run::<S, 7>(simd, out, width),
+                6 => tile.run::<S, 6>(simd, out, width),
+                5 => tile.run::<S, 5>(simd, out, width),
+                4 => tile.run::<S, 4>(simd, out, width),
+                3 => tile.run::<S, 3>(simd, out, width),
+                2 => tile.run::<S, 2>(simd, out, width),
+                1 => tile.run::<S, 1>(simd, out, width),
+                height => unreachable!("a tile has 1 to {height_max} rows, not {height}"),
             }
         }
     }
 }
 
-/// `R` rows by 16 columns; the sums stay in registers for the whole of k.
+/// Adds `x[r][j] * w` to the sums of row `r`. Indices and no iterators: those are not always inlined here, and a call costs
+/// more than the sums.
 #[inline(always)]
-fn one_tile<const R: usize>(
-    x: &[f32],
-    panel: &[f32],
-    out: &mut [f32],
-    width: usize,
-    columns: Range<usize>,
-    finish: Finish<'_>,
+#[allow(clippy::needless_range_loop, reason = "see above")]
+fn add_products<S: Simd, const R: usize>(
+    simd: S,
+    sums: &mut [[S::f32s; VECTORS]; R],
+    x: &[&[f32]; R],
+    j: usize,
+    w: &[S::f32s; VECTORS],
 ) {
-    let mut sums = [[0.0_f32; PANEL]; R];
-    let (x, _) = x.as_chunks::<R>();
-    let (panel, _) = panel.as_chunks::<PANEL>();
-    for (x, w) in x.iter().zip(panel) {
-        for r in 0..R {
-            for j in 0..PANEL {
-                sums[r][j] = x[r].mul_add(w[j], sums[r][j]);
-            }
+    for r in 0..R {
+        let x = simd.splat_f32s(x[r][j]);
+        for v in 0..VECTORS {
+            sums[r][v] = simd.mul_add_f32s(x, w[v], sums[r][v]);
         }
     }
-    let count = columns.len();
-    for (r, sums) in sums.iter_mut().enumerate() {
-        let out = &mut out[r * width..r * width + count];
-        match finish {
-            Finish::Replace => {}
-            Finish::Add => sums.iter_mut().zip(&*out).for_each(|(s, o)| *s += o),
-            Finish::Bias(bias) => sums.iter_mut().zip(&bias[columns.clone()]).for_each(|(s, b)| *s += b),
-            Finish::BiasGelu(bias) => {
-                sums.iter_mut().zip(&bias[columns.clone()]).for_each(|(s, b)| *s = gelu(*s + b));
+}
+
+/// Some rows by the columns of one panel.
+struct Tile<'a> {
+    x: &'a [f32],
+    stride: usize,
+    panel: &'a [f32],
+    /// Distance of the panel's rows.
+    row: usize,
+    k: usize,
+    columns: Range<usize>,
+    finish: Finish<'a>,
+}
+
+impl Tile<'_> {
+    /// `R` rows; the sums stay in registers for the whole of k.
+    #[inline(always)]
+    fn run<S: Simd, const R: usize>(self, simd: S, out: &mut [f32], width: usize) {
+        let x: [&[f32]; R] = std::array::from_fn(|r| &self.x[r * self.stride..][..self.k]);
+        let mut sums = [[simd.splat_f32s(0.0); VECTORS]; R];
+        let panel_width = VECTORS * S::F32_LANES;
+        if self.row == panel_width {
+            // End to end, as packed panels are: no row's place is checked by itself.
+            let (vectors, _) = S::as_simd_f32s(&self.panel[..self.k * panel_width]);
+            for (j, w) in vectors.as_chunks::<VECTORS>().0.iter().enumerate() {
+                add_products(simd, &mut sums, &x, j, w);
+            }
+        } else {
+            for j in 0..self.k {
+                let (vectors, _) = S::as_simd_f32s(&self.panel[j * self.row..][..panel_width]);
+                add_products(simd, &mut sums, &x, j, &vectors.as_chunks::<VECTORS>().0[0]);
             }
         }
-        out.copy_from_slice(&sums[..count]);
+        let count = self.columns.len();
+        let lanes = |v: usize| count.min(v * S::F32_LANES)..count.min((v + 1) * S::F32_LANES);
+        for (r, sums) in sums.into_iter().enumerate() {
+            let out = &mut out[r * width..r * width + count];
+            for (v, sum) in sums.into_iter().enumerate() {
+                let out = &mut out[lanes(v)];
+                let biased =
+                    |bias: &[f32]| simd.add_f32s(sum, simd.partial_load_f32s(&bias[self.columns.clone()][lanes(v)]));
+                let finished = match self.finish {
+                    Finish::Replace => sum,
+                    Finish::Add => simd.add_f32s(sum, simd.partial_load_f32s(out)),
+                    Finish::Bias(bias) => biased(bias),
+                    Finish::BiasGelu(bias) => gelu(simd, biased(bias)),
+                };
+                simd.partial_store_f32s(out, finished);
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::math::tests::gelu_of;
 
     #[test]
     fn products_of_all_small_shapes_are_right_and_stay_in_their_place() {
         let number = |i: usize| ((i * 37 + 11) % 19) as f32 - 9.0;
         for (t, k, n) in (1..=20)
             .flat_map(|t| [1, 3, 32].map(move |k| (t, k)))
-            .flat_map(|(t, k)| [1, 4, 15, 16, 17, 40].map(move |n| (t, k, n)))
+            .flat_map(|(t, k)| [1, 4, 15, 16, 17, 31, 32, 33, 70].map(move |n| (t, k, n)))
         {
             let x: Vec<f32> = (0..t * k).map(number).collect();
             let w: Vec<f32> = (0..k * n).map(|i| number(i + 5)).collect();
@@ -206,7 +284,7 @@ mod tests {
             // Wider rows than the product has, with a mark in what must stay as it is.
             let width = n + 3;
             let mut out = vec![777.0; t * width];
-            gemm(Rows { data: &x, t, strides: (k, 1) }, &panels, 0..panels.count(), &mut out, width, Finish::Replace);
+            gemm(Rows { data: &x, t, stride: k }, &panels, 0..panels.count(), &mut out, width, Finish::Replace);
             for (at, got) in out.iter().enumerate() {
                 let (i, j) = (at / width, at % width);
                 let want = if j < n { exact(i, j) } else { 777.0 };
@@ -216,17 +294,32 @@ mod tests {
     }
 
     #[test]
-    fn strides_ranges_and_sums_work() {
-        // xᵀ·w, second panel only, added to what is there; more rows than are packed at once.
-        let (t, k, n) = (400, 5, 20);
-        let x: Vec<f32> = (0..t * k).map(|i| (i % 7) as f32).collect();
+    fn ranges_strides_and_ends_of_sums_work() {
+        // The second panel only, of rows that lie in wider ones, more of them than are taken at once.
+        let (t, k, n, stride) = (2_000, 70, 2 * panel_width() + 5, 80);
+        let x: Vec<f32> = (0..t * stride).map(|i| (i % 7) as f32).collect();
         let w: Vec<f32> = (0..k * n).map(|i| (i % 5) as f32).collect();
-        let mut out = vec![1.0; t * 4];
-        let rows = Rows { data: &x, t, strides: (1, t) };
-        gemm(rows, &Panels::new(&w, k, n), 1..2, &mut out, 4, Finish::Add);
-        for (at, got) in out.iter().enumerate() {
-            let (i, j) = (at / 4, 16 + at % 4);
-            assert_eq!(*got, 1.0 + (0..k).map(|l| x[l * t + i] * w[l * n + j]).sum::<f32>());
+        let panels = Panels::new(&w, k, n);
+        let bias: Vec<f32> = (0..n).map(|j| j as f32).collect();
+        let rows = Rows { data: &x, t, stride };
+        for range in [1..2, 1..3] {
+            let columns = panels.columns(range.clone());
+            for (name, finish) in
+                [("add", Finish::Add), ("bias", Finish::Bias(&bias)), ("gelu", Finish::BiasGelu(&bias))]
+            {
+                let mut out = vec![1.0; t * columns.len()];
+                gemm(rows, &panels, range.clone(), &mut out, columns.len(), finish);
+                for (at, got) in out.iter().enumerate() {
+                    let (i, j) = (at / columns.len(), columns.start + at % columns.len());
+                    let sum = (0..k).map(|l| x[i * stride + l] * w[l * n + j]).sum::<f32>();
+                    let want = match finish {
+                        Finish::Add => 1.0 + sum,
+                        Finish::BiasGelu(_) => gelu_of(sum + bias[j]),
+                        _ => sum + bias[j],
+                    };
+                    assert!((got - want).abs() < 1e-3, "{name} at ({i}, {j}): {got}, not {want}");
+                }
+            }
         }
     }
 }

@@ -2,10 +2,9 @@
 
 use crate::cpu::{
     Threads,
-    gemm::{Finish, PANEL, Panels, Rows, gemm},
+    gemm::{Finish, Panels, Rows, gemm},
 };
 use rayon::prelude::*;
-use std::ops::Range;
 
 /// What happens to a product before it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,12 +20,21 @@ const PARALLEL_MIN: usize = 1 << 21;
 
 /// `y` (`[T, N]`) = `x` (`[T, K]`) · `weight` (`[K, N]`) + `bias` (`[N]`), then the epilogue.
 ///
-/// With several threads each makes a run of columns; every number is the same whoever makes it.
-pub fn linear(threads: &Threads, x: &[f32], weight: &Panels, bias: &[f32], epilogue: Epilogue, y: &mut [f32]) {
+/// With several threads each makes a run of columns; every number is the same whoever makes it. Runs of columns are no runs of
+/// memory: they are made in `apart`, which has a place for each thread, and then laid into their own.
+pub fn linear(
+    threads: &Threads,
+    x: &[f32],
+    weight: &Panels,
+    bias: &[f32],
+    epilogue: Epilogue,
+    apart: &mut [Vec<f32>],
+    y: &mut [f32],
+) {
     let (k, n) = (weight.k(), weight.n());
     let t = y.len() / n;
     assert_eq!((x.len(), y.len(), bias.len()), (t * k, t * n, n), "the shapes of a linear layer fit");
-    let rows = Rows { data: x, t, strides: (k, 1) };
+    let rows = Rows { data: x, t, stride: k };
     let finish = match epilogue {
         Epilogue::Bias => Finish::Bias(bias),
         Epilogue::BiasGelu => Finish::BiasGelu(bias),
@@ -36,17 +44,15 @@ pub fn linear(threads: &Threads, x: &[f32], weight: &Panels, bias: &[f32], epilo
         gemm(rows, weight, 0..weight.count(), y, n, finish);
         return;
     }
-    // Runs of columns are no runs of memory: each is made apart and then laid into its place.
-    let make = |part: usize| -> (Range<usize>, Vec<f32>) {
-        let range = weight.count() * part / parts..weight.count() * (part + 1) / parts;
-        let columns = range.start * PANEL..n.min(range.end * PANEL);
-        let mut out = vec![0.0; t * columns.len()];
-        gemm(rows, weight, range, &mut out, columns.len(), finish);
-        (columns, out)
-    };
-    let made: Vec<_> = (0..parts).into_par_iter().map(make).collect();
-    for (columns, part) in made {
-        for (row, made) in y.chunks_exact_mut(n).zip(part.chunks_exact(columns.len())) {
+    let panels = |part: usize| weight.count() * part / parts..weight.count() * (part + 1) / parts;
+    apart[..parts].par_iter_mut().enumerate().for_each(|(part, made)| {
+        let width = weight.columns(panels(part)).len();
+        made.resize(t * width, 0.0);
+        gemm(rows, weight, panels(part), made, width, finish);
+    });
+    for (part, made) in apart[..parts].iter().enumerate() {
+        let columns = weight.columns(panels(part));
+        for (row, made) in y.chunks_exact_mut(n).zip(made.chunks_exact(columns.len())) {
             row[columns.clone()].copy_from_slice(made);
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! All matrices are row-major. The same kernels run inside [`CpuEncoder`] and in the tests that compare the GPU's.
 
+mod activations;
 pub mod attention;
 pub mod embed;
 mod forward;

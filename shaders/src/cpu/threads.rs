@@ -44,6 +44,21 @@ impl Threads {
         }
     }
 
+    /// As [`Threads::rows`], with a place of `scratch` for each run; there is one for each thread.
+    pub fn rows_with<S: Send, F>(&self, data: &mut [f32], width: usize, rows_min: usize, scratch: &mut [S], work: F)
+    where
+        F: Fn(usize, &mut [f32], &mut S) + Sync,
+    {
+        let rows = data.len() / width;
+        let run = rows.div_ceil(self.count).max(rows_min).max(1);
+        if self.pool.is_none() || run >= rows {
+            work(0, data, &mut scratch[0]);
+        } else {
+            let parts = data.par_chunks_mut(run * width).zip(scratch.par_iter_mut()).enumerate();
+            parts.for_each(|(i, (part, scratch))| work(i * run, part, scratch));
+        }
+    }
+
     /// Calls `work(first_row, rows)` for runs of rows of `width` numbers that together cover `data`; runs have at least
     /// `rows_min` rows, for a hand-over costs more than a few rows.
     pub fn rows<F>(&self, data: &mut [f32], width: usize, rows_min: usize, work: F)

@@ -57,6 +57,7 @@ pub struct Gpu {
     /// Its queue.
     pub queue: Queue,
     name: String,
+    subgroup_lanes: Option<u32>,
     budget: MemoryBudget,
     /// Why the device is gone, once it is.
     lost: Arc<Mutex<Option<String>>>,
@@ -80,8 +81,11 @@ impl Gpu {
         let info = adapter.get_info();
         let kind = if rank(&adapter) == 4 { ", software" } else { "" };
         let name = format!("{} ({}{kind})", info.name, info.backend);
+        let subgroups = adapter.features() & wgpu::Features::SUBGROUP;
+        let lanes = (info.subgroup_min_size == info.subgroup_max_size).then_some(info.subgroup_max_size);
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("tertulia"),
+            required_features: subgroups,
             required_limits: adapter.limits(),
             // The ledger counts bytes: the driver's allocator should take few more.
             memory_hints: wgpu::MemoryHints::MemoryUsage,
@@ -98,12 +102,18 @@ impl Gpu {
         });
         let failed = lost.clone();
         device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| note(&failed, e.to_string())));
-        Ok(Some(Self { device, queue, name, budget, lost }))
+        let subgroup_lanes = lanes.filter(|_| !subgroups.is_empty());
+        Ok(Some(Self { device, queue, name, subgroup_lanes, budget, lost }))
     }
 
     /// For people: the adapter and its driver.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// How many lanes a subgroup has, where the device has subgroups and all are of one size.
+    pub fn subgroup_lanes(&self) -> Option<u32> {
+        self.subgroup_lanes
     }
 
     /// An error once the device is gone: it does not come back.

@@ -135,17 +135,17 @@ impl GpuEncoder {
 
 impl Kernels {
     fn new(gpu: &Gpu, config: &BertConfig) -> Result<Self, GpuError> {
-        let (h, f) = (config.hidden_size as f64, config.intermediate_size as f64);
+        let (width, f) = (config.hidden_size, config.intermediate_size);
+        let h = width as f64;
         let eps = f64::from(config.layer_norm_eps);
-        let matmul = |k: f64, n: f64, gelu: f64| Kernel::new(gpu, "matmul", &[("K", k), ("N", n), ("GELU", gelu)]);
         Ok(Self {
             embed: Kernel::new(gpu, "embed_layernorm", &[("H", h), ("EPS", eps)])?,
-            qkv: matmul(h, 3.0 * h, 0.0)?,
+            qkv: Kernel::matmul(gpu, width, 3 * width, false)?,
             attention: Kernel::new(gpu, "attention", &[("H", h), ("HEADS", config.num_attention_heads as f64)])?,
-            out: matmul(h, h, 0.0)?,
+            out: Kernel::matmul(gpu, width, width, false)?,
             add_norm: Kernel::new(gpu, "add_layernorm", &[("H", h), ("EPS", eps)])?,
-            up: matmul(h, f, 1.0)?,
-            down: matmul(f, h, 0.0)?,
+            up: Kernel::matmul(gpu, width, f, true)?,
+            down: Kernel::matmul(gpu, f, width, false)?,
             pool: Kernel::new(gpu, "pool_l2", &[("H", h)])?,
         })
     }
@@ -245,7 +245,7 @@ impl Owner {
                 pass.set_bind_group(0, group, &[]);
                 pass.dispatch_workgroups(x, y, 1);
             };
-            // A workgroup of matmul.wgsl makes 32 rows and 32 columns.
+            // A workgroup of a matmul makes 32 rows and 32 columns.
             let (rows, columns) = (t.div_ceil(32), |n: u32| n.div_ceil(32));
             let k = &self.kernels;
             run(&k.embed, &a.embed, t, 1);

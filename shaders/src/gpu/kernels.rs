@@ -4,9 +4,10 @@ use crate::gpu::{Gpu, GpuError};
 use wgpu::{BindGroup, Buffer, ComputePipeline};
 
 /// Name and source of every kernel.
-pub const KERNELS: [(&str, &str); 5] = [
+pub const KERNELS: [(&str, &str); 6] = [
     ("embed_layernorm", include_str!("../../wgsl/embed_layernorm.wgsl")),
     ("matmul", include_str!("../../wgsl/matmul.wgsl")),
+    ("matmul_subgroup", include_str!("../../wgsl/matmul_subgroup.wgsl")),
     ("attention", include_str!("../../wgsl/attention.wgsl")),
     ("add_layernorm", include_str!("../../wgsl/add_layernorm.wgsl")),
     ("pool_l2", include_str!("../../wgsl/pool_l2.wgsl")),
@@ -19,6 +20,14 @@ pub struct Kernel {
 }
 
 impl Kernel {
+    /// y (`[T, n]`) = x (`[T, k]`) · W (`[k, n]`) + bias, GELU behind it where `gelu`: the family's kernel that suits the device.
+    /// A workgroup of each makes 32 rows and 32 columns.
+    pub fn matmul(gpu: &Gpu, k: usize, n: usize, gelu: bool) -> Result<Self, GpuError> {
+        let distributed = gpu.subgroup_lanes() == Some(8) && k.is_multiple_of(32) && n.is_multiple_of(32);
+        let name = if distributed { "matmul_subgroup" } else { "matmul" };
+        Self::new(gpu, name, &[("K", k as f64), ("N", n as f64), ("GELU", f64::from(u8::from(gelu)))])
+    }
+
     /// Compiles the kernel `name` of [`KERNELS`] with values for its `override`s.
     pub fn new(gpu: &Gpu, name: &str, constants: &[(&str, f64)]) -> Result<Self, GpuError> {
         let source = KERNELS.iter().find(|(n, _)| *n == name).map(|(_, s)| *s);

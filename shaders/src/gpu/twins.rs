@@ -94,7 +94,9 @@ fn all_wgsl_is_valid() {
     use wgpu::naga::{front::wgsl, valid};
     for (name, source) in KERNELS {
         let module = wgsl::parse_str(source).unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(source)));
-        let mut validator = valid::Validator::new(valid::ValidationFlags::all(), valid::Capabilities::empty());
+        let may =
+            if name.ends_with("_subgroup") { valid::Capabilities::SUBGROUP } else { valid::Capabilities::empty() };
+        let mut validator = valid::Validator::new(valid::ValidationFlags::all(), may);
         validator.validate(&module).unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(source)));
     }
     let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/wgsl")).expect("the folder of the kernels");
@@ -102,20 +104,28 @@ fn all_wgsl_is_valid() {
 }
 
 #[test]
-fn matmul_agrees_with_its_twin() {
+fn every_matmul_agrees_with_its_twin() {
     let Some(gpu) = gpu() else { return };
-    for (t, k, n, gelu) in [(1, 4, 4, false), (5, 384, 100, true), (33, 64, 36, false), (34, 16, 64, true)] {
-        let (x, w, b) = (numbers(t * k, 1), numbers(k * n, 2), numbers(n, 3));
-        let mut want = vec![0.0; t * n];
-        let epilogue = if gelu { matmul::Epilogue::BiasGelu } else { matmul::Epilogue::Bias };
-        matmul::linear(&Threads::one(), &x, &Panels::new(&w, k, n), &b, epilogue, &mut want);
-        let constants = [("K", k as f64), ("N", n as f64), ("GELU", f64::from(u8::from(gelu)))];
-        let kernel = Kernel::new(&gpu, "matmul", &constants).expect("it compiles");
-        let size = [t as u32, 0, 0, 0];
-        let inputs = [Input::Uniform(&size), Input::Floats(&x), Input::Floats(&w), Input::Floats(&b)];
-        let groups = ((n as u32).div_ceil(32), (t as u32).div_ceil(32));
-        let got = run(&gpu, &kernel, &inputs, &vec![9.0; t * n], groups);
-        assert_close(&format!("matmul {t}×{k}×{n}"), &got, &want, 1e-4);
+    let any = [(1, 4, 4, false), (5, 384, 100, true), (33, 64, 36, false), (34, 16, 64, true)];
+    let by_lanes = [(1, 32, 32, false), (5, 384, 96, true), (33, 64, 32, false), (70, 1536, 64, true)];
+    for (name, shapes) in [("matmul", any), ("matmul_subgroup", by_lanes)] {
+        if name == "matmul_subgroup" && gpu.subgroup_lanes() != Some(8) {
+            println!("{name} did not run: {} has no subgroups of 8 lanes", gpu.name());
+            continue;
+        }
+        for (t, k, n, gelu) in shapes {
+            let (x, w, b) = (numbers(t * k, 1), numbers(k * n, 2), numbers(n, 3));
+            let mut want = vec![0.0; t * n];
+            let epilogue = if gelu { matmul::Epilogue::BiasGelu } else { matmul::Epilogue::Bias };
+            matmul::linear(&Threads::one(), &x, &Panels::new(&w, k, n), &b, epilogue, &mut [], &mut want);
+            let constants = [("K", k as f64), ("N", n as f64), ("GELU", f64::from(u8::from(gelu)))];
+            let kernel = Kernel::new(&gpu, name, &constants).expect("it compiles");
+            let size = [t as u32, 0, 0, 0];
+            let inputs = [Input::Uniform(&size), Input::Floats(&x), Input::Floats(&w), Input::Floats(&b)];
+            let groups = ((n as u32).div_ceil(32), (t as u32).div_ceil(32));
+            let got = run(&gpu, &kernel, &inputs, &vec![9.0; t * n], groups);
+            assert_close(&format!("{name} {t}×{k}×{n}"), &got, &want, 1e-4);
+        }
     }
 }
 
@@ -159,7 +169,8 @@ fn attention_agrees_with_its_twin_for_every_head_size() {
         let t = batch.tokens();
         let qkv: Vec<f32> = numbers(t * 3 * h, 5).iter().map(|x| 3.0 * x).collect();
         let mut want = vec![0.0; t * h];
-        attention::attention(&Threads::one(), &qkv, &batch.offsets, heads, &mut want);
+        let mut scratch = [attention::AttentionScratch::default()];
+        attention::attention(&Threads::one(), &qkv, &batch.offsets, heads, &mut scratch, &mut want);
         let kernel = Kernel::new(&gpu, "attention", &[("H", h as f64), ("HEADS", heads as f64)]).expect("it compiles");
         let inputs = [Input::Floats(&qkv), Input::Words(&batch.sequence), Input::Words(&batch.offsets)];
         let got = run(&gpu, &kernel, &inputs, &vec![9.0; t * h], (t as u32, heads as u32));

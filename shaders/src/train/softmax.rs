@@ -48,7 +48,7 @@ pub fn fit(
     let (d, c) = (design.width, design.classes);
     let rows = Csr::new(design.sparse, &table);
     let mut parameters = vec![0.0_f32; (d + table.len() + 1) * c];
-    let mut pass = Pass { design, rows: &rows, penalty, gaps: vec![0.0; ROWS * c] };
+    let mut pass = Pass::new(design, &rows, penalty);
     minimise(&mut parameters, iterations_max, |p, g| pass.loss(p, g), step_done);
     let bias = parameters.split_off((d + table.len()) * c);
     let sparse = parameters.split_off(d * c);
@@ -76,15 +76,31 @@ impl Csr {
     }
 }
 
+/// `[N, d]`, each [`ROWS`] rows transposed.
+fn transposed_chunks(dense: &[f32], d: usize) -> Vec<f32> {
+    let mut columns = Vec::with_capacity(dense.len());
+    for chunk in dense.chunks((ROWS * d).max(1)) {
+        (0..d).for_each(|j| columns.extend(chunk.iter().skip(j).step_by(d)));
+    }
+    columns
+}
+
 struct Pass<'a> {
     design: &'a Design<'a>,
     rows: &'a Csr,
+    /// The dense numbers again, each chunk of [`ROWS`] examples column by column: `[D, chunk]`.
+    columns: Vec<f32>,
     penalty: Penalty,
     /// `[ROWS, C]`: logits, then probabilities less the truth.
     gaps: Vec<f32>,
 }
 
-impl Pass<'_> {
+impl<'a> Pass<'a> {
+    fn new(design: &'a Design<'a>, rows: &'a Csr, penalty: Penalty) -> Self {
+        let columns = transposed_chunks(design.dense, design.width);
+        Self { design, rows, columns, penalty, gaps: vec![0.0; ROWS * design.classes] }
+    }
+
     /// The loss and its gradient. Everything runs in one fixed order: the same examples give the same bytes.
     fn loss(&mut self, parameters: &[f32], gradient: &mut [f32]) -> f64 {
         let (d, c) = (self.design.width, self.design.classes);
@@ -104,14 +120,14 @@ impl Pass<'_> {
         for first in (0..self.design.targets.len()).step_by(ROWS) {
             let count = ROWS.min(self.design.targets.len() - first);
             let x = &self.design.dense[first * d..(first + count) * d];
-            let rows = Rows { data: x, t: count, strides: (d, 1) };
+            let rows = Rows { data: x, t: count, stride: d };
             gemm(rows, &weights, 0..weights.count(), &mut self.gaps, c, Finish::Bias(bias));
             loss += vectorised(
                 #[inline(always)]
                 || self.chunk(first..first + count, sparse, sparse_gradient, bias_gradient),
             );
             // The transpose of x, times the gaps.
-            let columns = Rows { data: x, t: d, strides: (1, d) };
+            let columns = Rows { data: &self.columns[first * d..(first + count) * d], t: d, stride: count };
             let gaps = Panels::new(&self.gaps[..count * c], count, c);
             gemm(columns, &gaps, 0..gaps.count(), dense_gradient, c, Finish::Add);
         }
@@ -167,12 +183,7 @@ mod tests {
             classes: 3,
         };
         let rows = Csr::new(&sparse, &table);
-        let mut pass = Pass {
-            design: &design,
-            rows: &rows,
-            penalty: Penalty { dense: 0.1, sparse: 0.2 },
-            gaps: vec![0.0; ROWS * 3],
-        };
+        let mut pass = Pass::new(&design, &rows, Penalty { dense: 0.1, sparse: 0.2 });
         let at: Vec<f32> = (0..(2 + table.len() + 1) * 3).map(|i| ((i * 7 % 5) as f32 - 2.0) * 0.3).collect();
         let (mut gradient, mut unused) = (vec![0.0; at.len()], vec![0.0; at.len()]);
         pass.loss(&at, &mut gradient);
