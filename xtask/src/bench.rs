@@ -4,7 +4,7 @@
 
 use crate::{plot, shell};
 use anyhow::{Context, Result, bail};
-use serde::{Deserialize, Serialize};
+use results::{Results, Row};
 
 /// A bench: its name, the packages to build in release mode, the binary and its first arguments.
 struct Bench {
@@ -60,6 +60,20 @@ const BENCHES: &[Bench] = &[
         arguments: &["idle"],
     },
     Bench {
+        name: "encoder",
+        about: "the encoder's P50 at batch 1 and sequences/s at batch 32, of 16 and 64 tokens [--peer onnxruntime|torch]",
+        packages: &["tertulia-shaders-bench"],
+        binary: "tertulia-shaders-bench",
+        arguments: &["encoder"],
+    },
+    Bench {
+        name: "kernels",
+        about: "GF/s of every matrix product, on the CPU path and on the best adapter",
+        packages: &["tertulia-shaders-bench"],
+        binary: "tertulia-shaders-bench",
+        arguments: &["kernels"],
+    },
+    Bench {
         name: "fsync",
         about: "calls of fdatasync, counted by strace, against the node's own count of barriers and the turns committed",
         packages: DRILLS,
@@ -67,51 +81,6 @@ const BENCHES: &[Bench] = &[
         arguments: &["fsync"],
     },
 ];
-
-/// What a bench leaves behind.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Results {
-    /// The table.
-    pub rows: Vec<Row>,
-    /// The plots.
-    #[serde(default)]
-    pub plots: Vec<Plot>,
-}
-
-/// One figure, with the peer's where there is one.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Row {
-    name: String,
-    unit: String,
-    ours: f64,
-    peer: Option<f64>,
-    ratio: Option<f64>,
-    ratio_min: Option<f64>,
-    ratio_max: Option<f64>,
-    rounds: usize,
-}
-
-/// Lines over one axis.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Plot {
-    /// What it shows.
-    pub title: String,
-    /// The horizontal axis.
-    pub x: String,
-    /// The vertical axis.
-    pub y: String,
-    /// The lines.
-    pub series: Vec<Series>,
-}
-
-/// One line of a plot.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Series {
-    /// Its name.
-    pub name: String,
-    /// Its points, from left to right.
-    pub points: Vec<(f64, f64)>,
-}
 
 /// Runs the bench `name`.
 pub fn run(name: Option<&str>, small: bool, arguments: &[String]) -> Result<()> {

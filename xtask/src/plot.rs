@@ -1,8 +1,8 @@
 //! Draws a bench's plots as one SVG, one below the other.
 
-use crate::bench::Plot;
 use anyhow::{Result, anyhow};
 use plotters::prelude::*;
+use results::Plot;
 use std::path::Path;
 
 const WIDTH: u32 = 900;
@@ -60,7 +60,7 @@ fn draw_one<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::Series;
+    use results::Series;
 
     #[test]
     fn a_plot_holds_its_title_and_its_series() {

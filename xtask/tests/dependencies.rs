@@ -33,11 +33,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "tertulia-node",
             "tertulia-drills",
             "tertulia-seeded",
+            "tertulia-results",
         ],
     ),
     ("tertulia-seeded", &[]),
     ("tertulia-shim", &[]),
-    ("tertulia-xtask", &[]),
+    ("tertulia-results", &[]),
+    (
+        "tertulia-shaders-bench",
+        &["tertulia-dialogue", "tertulia-cluster-config", "tertulia-shaders", "tertulia-results"],
+    ),
+    ("tertulia-xtask", &["tertulia-results"]),
 ];
 
 /// Crates that one member alone may name.

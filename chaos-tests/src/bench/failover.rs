@@ -1,10 +1,10 @@
 //! `failover` as a bench: kill -9 of a leader under load and the time to the next acknowledged write, planned stops, and
 //! leaderships that move while nobody stops, beside etcd.
 
-use super::{Plot, Results, Row, Series};
 use crate::replica::{Etcd, Replicas, Side, Writer};
 use anyhow::{Context, Result, ensure};
 use parking_lot::Mutex;
+use results::{Plot, Results, Row, Series};
 use serde::Serialize;
 use serde_json::json;
 use std::{

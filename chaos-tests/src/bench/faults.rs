@@ -1,7 +1,7 @@
 //! The catalogue of drills as a bench: rounds of each fault on a lab's cluster, the checker's verdict over each, the pauses,
 //! and etcd's beside them in the same zones.
 
-use super::{Plot, Results, Row, Series, release_of};
+use super::release_of;
 use crate::binary::Binary;
 use crate::replica::EtcdPeer;
 use anyhow::{Context, Result, ensure};
@@ -13,6 +13,7 @@ use drills::lab::{Lab, LabOptions, Zones};
 use drills::pauses::percentile;
 use drills::record::{DrillRecord, RoundRecord};
 use drills::violation::Kind;
+use results::{Plot, Results, Row, Series};
 use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,13 +1,14 @@
 //! Proof of the barrier: strace counts one node's calls of fdatasync while turns are committed; the node counts its own
 //! barriers. Both must agree, and one batch must not cost more than one.
 
-use super::{Results, Row, counter, release_of};
+use super::{counter, release_of};
 use crate::binary::Binary;
 use anyhow::{Context, Result, bail};
 use drills::cluster::{Cluster, ClusterOptions};
 use drills::limits::POLL_PAUSE;
 use drills::load::{Load, LoadOptions};
 use drills::stopwatch::Stopwatch;
+use results::{Results, Row};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 use serde_json::json;

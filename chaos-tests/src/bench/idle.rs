@@ -1,8 +1,8 @@
 //! `idle` as a bench: what three nodes cost while nobody asks them anything.
 
-use super::{Results, Row};
 use crate::replica::{Replicas, Side};
 use anyhow::Result;
+use results::{Results, Row};
 use serde_json::json;
 use std::{
     path::PathBuf,

@@ -1,9 +1,9 @@
 //! `replication` as a bench: durable writes of 256 bytes on three processes, beside three of etcd.
 
-use super::{Plot, Results, Row, Series};
 use crate::replica::{Etcd, Replicas, Side, Writer};
 use anyhow::{Context, Result};
 use hdrhistogram::Histogram;
+use results::{Plot, Results, Row, Series};
 use serde::Serialize;
 use serde_json::json;
 use std::{

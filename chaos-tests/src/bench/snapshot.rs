@@ -1,11 +1,12 @@
 //! `snapshot` as a bench: a node that was away gets a shard of many sessions as a snapshot while the shard takes writes.
 
-use super::{Results, Row, replication};
+use super::replication;
 use crate::replica::{Replicas, Side, Writer};
 use anyhow::{Context, Result, ensure};
 use drills::limits::POLL_PAUSE;
 use futures::{StreamExt, TryStreamExt};
 use hdrhistogram::Histogram;
+use results::{Results, Row};
 use serde::Serialize;
 use serde_json::json;
 use std::{

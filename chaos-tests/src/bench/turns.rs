@@ -1,6 +1,6 @@
 //! `turns` as a bench: throughput and latency of whole turns on three nodes, beside a live peer where one is given.
 
-use super::{Plot, Results, Row, Series, counter, release_of};
+use super::{counter, release_of};
 use crate::binary::Binary;
 use crate::peer::Rasa;
 use anyhow::{Result, ensure};
@@ -9,6 +9,7 @@ use drills::cluster::{Cluster, ClusterOptions};
 use drills::load::{Load, LoadOptions};
 use drills::report::LoadReport;
 use drills::stopwatch::Stopwatch;
+use results::{Plot, Results, Row, Series};
 use serde_json::json;
 use std::path::PathBuf;
 use std::time::Duration;

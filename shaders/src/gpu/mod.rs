@@ -3,9 +3,11 @@
 mod device;
 mod forward;
 mod kernels;
+mod measure;
 #[cfg(test)]
 mod twins;
 
 pub use device::{Gpu, GpuError};
 pub use forward::GpuEncoder;
 pub use kernels::{KERNELS, Kernel};
+pub use measure::MatmulProbe;

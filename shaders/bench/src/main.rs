@@ -1,0 +1,63 @@
+//! The benches of inference as a program; `cargo xtask bench` builds it, runs it and shows what it leaves.
+
+mod encoder;
+mod kernels;
+mod peer;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "tertulia-shaders-bench", about = "Measures the encoder and its kernels on this machine")]
+struct Arguments {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(clap::Args)]
+struct Common {
+    /// Where the results go, as JSON
+    #[arg(long)]
+    out: PathBuf,
+    /// A short run
+    #[arg(long)]
+    small: bool,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Latency at batch 1 and sequences per second at batch 32, for 16 and 64 tokens
+    Encoder {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        options: encoder::EncoderOptions,
+    },
+    /// GF/s of every matrix product, on the CPU path and on the best adapter
+    Kernels {
+        #[command(flatten)]
+        common: Common,
+        /// Rounds, at least 1
+        #[arg(long)]
+        rounds: Option<usize>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().bench) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tertulia-shaders-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(bench: Bench) -> Result<()> {
+    match bench {
+        Bench::Encoder { common, options } => encoder::run(&options, common.small, &common.out)?.write(&common.out),
+        Bench::Kernels { common, rounds } => kernels::run(rounds, common.small)?.write(&common.out),
+    }
+}
