@@ -10,6 +10,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// Passes grow in steps of so many tokens.
 const TOKENS_STEP: usize = 64;
+/// Most numbers by which a side is filled up to whole panels.
+const PADDING_MAX: usize = 32;
 
 /// What a pass of up to `tokens_max` tokens writes between its input and its output.
 #[derive(Debug)]
@@ -35,8 +37,9 @@ impl Activations {
         let (h, f) = (config.hidden_size, config.intermediate_size);
         let tokens_max = tokens.next_multiple_of(TOKENS_STEP);
         let keys = tokens_max.min(limits::UTTERANCE_TOKENS_MAX);
-        // Scores of all queries with all keys, and the keys and values of a head.
-        let attention = keys * keys + 2 * keys * (h / config.num_attention_heads);
+        // Scores of all queries with all keys, and the keys and values of a head; each side up to whole panels.
+        let (padded, d) = (keys + PADDING_MAX, h / config.num_attention_heads + PADDING_MAX);
+        let attention = keys * padded + 2 * padded * d;
         let numbers = tokens_max * (3 * h + h + h + f + f.max(3 * h)) + threads * attention;
         let reservation = budget.reserve(4 * numbers as u64)?;
         Ok(Self {
