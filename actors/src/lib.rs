@@ -16,7 +16,7 @@ mod tests;
 mod turn;
 
 pub use admission::{Admission, Permit};
-pub use gpu::{GpuHandle, InferError};
+pub use gpu::{Class, GpuHandle, InferError, ModelHandle};
 pub use router::{Peers, Router};
 pub use sessions::{Brain, Sessions};
 pub use turn::{ServedBy, TurnError, TurnReply, TurnRequest};

@@ -79,7 +79,10 @@ impl Router {
                     backoff = (backoff * 2).min(BACKOFF_MAX);
                 }
                 // That an attempt was refused says nothing of one before it.
-                TurnError::Overloaded { .. } | TurnError::StorageFull { .. } | TurnError::Inference { .. }
+                TurnError::Overloaded { .. }
+                | TurnError::Busy { .. }
+                | TurnError::StorageFull { .. }
+                | TurnError::Inference { .. }
                     if last == TurnError::OutcomeUnknown =>
                 {
                     return Err(last);

@@ -1,7 +1,7 @@
 //! The sessions in memory on this node: activation, a bound on their number, passivation.
 
 use crate::admission::Admission;
-use crate::gpu::GpuHandle;
+use crate::gpu::ModelHandle;
 use crate::session::{SessionActor, SessionMessage, SessionWorld};
 use crate::turn::{TurnError, TurnReply, TurnRequest};
 use cluster_config::SessionOptions;
@@ -27,7 +27,7 @@ pub struct Brain {
     /// The compiled assistant.
     pub engine: Arc<Engine>,
     /// Its understanding.
-    pub nlu: GpuHandle,
+    pub nlu: ModelHandle,
     /// Its name.
     pub release: Option<ReleaseId>,
 }

@@ -235,7 +235,7 @@ impl TestNode {
             .map(|(path, text)| SourceFile { path: path.into(), text: text.into() });
         let assistant = Assistant::load(&files).unwrap_or_else(|e| panic!("{e:?}")).assistant;
         let engine = Arc::new(Engine::new(assistant).unwrap_or_else(|e| panic!("{e:?}")));
-        let nlu = GpuHandle::start(Arc::new(TwoWords), &InferenceOptions::default()).await.unwrap();
+        let nlu = GpuHandle::start(&InferenceOptions::default()).await.unwrap().model(Arc::new(TwoWords));
         let journal = MemoryJournal::new(truth, owner);
         let me = (NodeId(id), Zone::new(format!("zone-{id}")).unwrap());
         let brain = Brain { engine, nlu, release: None };

@@ -67,6 +67,14 @@ pub enum TurnError {
         /// How much is taken.
         limit: usize,
     },
+    /// Come back later: it would have waited too long for the encoder, and nothing was done.
+    #[error("the encoder is busy: an answer would take about {estimate_ms} ms, the limit is {limit_ms} ms")]
+    Busy {
+        /// How long it would have taken, in milliseconds.
+        estimate_ms: u64,
+        /// The time that was left, or the longest that anybody may wait, in milliseconds.
+        limit_ms: u64,
+    },
     /// Ask that node; within the cluster only.
     #[error("another node leads the session's shard: {leader:?}")]
     NotOwner {
@@ -129,6 +137,7 @@ impl TurnError {
     pub fn is_retryable(&self) -> bool {
         match self {
             TurnError::Overloaded { .. }
+            | TurnError::Busy { .. }
             | TurnError::NotOwner { .. }
             | TurnError::NoLeader { .. }
             | TurnError::OutcomeUnknown
@@ -163,7 +172,11 @@ impl From<JournalError> for TurnError {
 impl From<InferError> for TurnError {
     fn from(e: InferError) -> Self {
         match e {
-            InferError::Full { what, limit } => TurnError::Overloaded { what: what.into(), limit },
+            InferError::Full { what, limit, .. } => TurnError::Overloaded { what: what.into(), limit },
+            InferError::Busy { estimate, limit } => {
+                let ms = |d: Duration| d.as_millis() as u64;
+                TurnError::Busy { estimate_ms: ms(estimate), limit_ms: ms(limit) }
+            }
             other => TurnError::Inference { detail: other.to_string() },
         }
     }

@@ -1,10 +1,11 @@
 //! Typed options of a node and its cluster: read from YAML, strict about typos, validated once.
 
+mod inference;
 mod node;
 mod planted;
 
+pub use inference::{Device, InferenceOptions, MemoryLimit};
 pub use node::{
-    ConfigError, Device, HttpOptions, InferenceOptions, LimitOptions, Member, NodeConfig, PeerOptions, RaftOptions,
-    SessionOptions, TlsOptions,
+    ConfigError, HttpOptions, LimitOptions, Member, NodeConfig, PeerOptions, RaftOptions, SessionOptions, TlsOptions,
 };
 pub use planted::{PLANTED_BUGS, is_previous_version, planted_bug};

@@ -1,5 +1,6 @@
 //! `NodeConfig`: everything that `tertulia serve --config FILE` reads.
 
+use crate::inference::InferenceOptions;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
@@ -181,39 +182,6 @@ pub struct SessionOptions {
     pub queue_max: usize,
 }
 
-/// The encoder and its queue.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct InferenceOptions {
-    /// `auto` (a real GPU if there is one, else the CPU), `gpu` (any adapter, software ones included) or `cpu`.
-    pub device: Device,
-    /// Threads of the CPU path; 0 for all cores.
-    pub cpu_threads: usize,
-    /// Most tokens that wait for the device.
-    pub queue_tokens_max: usize,
-    /// Most requests that wait for the device.
-    pub queue_requests_max: usize,
-    /// Most tokens in one batch.
-    pub batch_tokens_max: usize,
-    /// Bytes that weights and activations may take on the device.
-    pub memory_budget_bytes: u64,
-    /// Understandings kept by text, in entries; 0 turns the cache off.
-    pub cache_entries: usize,
-}
-
-/// Where the encoder runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(rename_all = "lowercase")]
-pub enum Device {
-    /// A real GPU if there is one, else the CPU.
-    #[default]
-    Auto,
-    /// Any adapter, software ones included.
-    Gpu,
-    /// The CPU.
-    Cpu,
-}
-
 /// Admission.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -259,20 +227,6 @@ impl Default for RaftOptions {
 impl Default for SessionOptions {
     fn default() -> Self {
         Self { active_max: 10_000, idle_ms: 600_000, queue_max: 32 }
-    }
-}
-
-impl Default for InferenceOptions {
-    fn default() -> Self {
-        Self {
-            device: Device::Auto,
-            cpu_threads: 0,
-            queue_tokens_max: 65_536,
-            queue_requests_max: 1_024,
-            batch_tokens_max: 4_096,
-            memory_budget_bytes: 1 << 30,
-            cache_entries: 4_096,
-        }
     }
 }
 
@@ -328,10 +282,7 @@ impl NodeConfig {
         range("raft.cache_bytes", raft.cache_bytes, 1 << 20, 1 << 40)?;
         range("sessions.active_max", self.sessions.active_max, 1, 10_000_000)?;
         range("sessions.queue_max", self.sessions.queue_max, 1, 10_000)?;
-        let inference = &self.inference;
-        range("inference.batch_tokens_max", inference.batch_tokens_max, 512, 1 << 20)?;
-        range("inference.queue_tokens_max", inference.queue_tokens_max, inference.batch_tokens_max, 1 << 24)?;
-        range("inference.queue_requests_max", inference.queue_requests_max, 1, 1 << 20)?;
+        self.inference.check()?;
         range("limits.turns_in_flight_max", self.limits.turns_in_flight_max, 1, 1 << 20)?;
         if self.peer.tls.is_none() {
             let listen = self.peer.listen;
@@ -369,14 +320,19 @@ impl NodeConfig {
     }
 }
 
-fn check(ok: bool, field: &str, found: impl fmt::Display, expected: impl fmt::Display) -> Result<(), ConfigError> {
+pub(crate) fn check(
+    ok: bool,
+    field: &str,
+    found: impl fmt::Display,
+    expected: impl fmt::Display,
+) -> Result<(), ConfigError> {
     if ok {
         return Ok(());
     }
     Err(ConfigError::Value { field: field.into(), found: found.to_string(), expected: expected.to_string() })
 }
 
-fn range<T: PartialOrd + fmt::Display>(field: &str, found: T, min: T, max: T) -> Result<(), ConfigError> {
+pub(crate) fn range<T: PartialOrd + fmt::Display>(field: &str, found: T, min: T, max: T) -> Result<(), ConfigError> {
     check(found >= min && found <= max, field, &found, format!("{min} to {max}"))
 }
 

@@ -143,6 +143,10 @@ pub trait Scorer: Send + Sync + 'static {
     fn score(&self, batch: &[EncodedUtterance]) -> Result<Vec<Understanding>, ScoreError>;
     /// Most tokens that one batch may hold.
     fn batch_tokens_max(&self) -> usize;
+    /// Would a batch run at once, without its model being brought to the device first?
+    fn is_loaded(&self) -> bool {
+        true
+    }
     /// For people: the model, the device and the path it runs on.
     fn describe(&self) -> String;
 }

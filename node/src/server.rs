@@ -45,7 +45,8 @@ pub async fn serve(config: NodeConfig, metrics: PrometheusHandle) -> anyhow::Res
     let (engine, scorer, release) =
         tokio::task::spawn_blocking(move || crate::brain::load_release(&release_dir, &encoder, &inference)).await??;
     tracing::info!(release = release.as_str(), encoder = scorer.describe(), "the release is loaded");
-    let nlu = GpuHandle::start(scorer, &config.inference).await.context("cannot start the GPU actor")?;
+    let gpu = GpuHandle::start(&config.inference).await.context("cannot start the GPU actor")?;
+    let nlu = gpu.model(scorer);
 
     let turns = TurnService::default();
     let raft = raft::Node::start(&config, turns.routes()).await.context("cannot start the log")?;
@@ -103,7 +104,7 @@ pub async fn serve(config: NodeConfig, metrics: PrometheusHandle) -> anyhow::Res
     }
     sessions.stop();
     raft.shutdown().await;
-    nlu.stop();
+    gpu.stop();
     tracing::info!("stopped");
     Ok(())
 }

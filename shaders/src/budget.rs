@@ -1,12 +1,12 @@
 //! `MemoryBudget`: a ledger of bytes that is asked before anything is allocated.
 //!
 //! Drivers report memory late or not at all, so the ledger is the truth: a reservation is refused before the
-//! allocation, and dropping it gives the bytes back.
+//! allocation, and dropping it gives the bytes back. A model may have a floor: so many bytes that others never take.
 
 use dialogue::ports::ScoreError;
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 /// A refusal: nothing was reserved.
@@ -15,7 +15,7 @@ use std::sync::{
 pub struct OverBudget {
     /// Needed.
     pub asked_bytes: u64,
-    /// Free at that moment.
+    /// Free for the one who asks, at that moment.
     pub free_bytes: u64,
     /// The whole budget.
     pub limit_bytes: u64,
@@ -27,40 +27,166 @@ impl From<OverBudget> for ScoreError {
     }
 }
 
+/// What bytes are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemoryKind {
+    /// A model's numbers.
+    Weights,
+    /// What a pass works in between its input and its output.
+    Activations,
+    /// What data travels through to the device and back.
+    Staging,
+    /// What is gone after the call: results while they are made, measurements.
+    Scratch,
+}
+
+impl MemoryKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Weights, Self::Activations, Self::Staging, Self::Scratch];
+
+    /// Its name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Weights => "weights",
+            Self::Activations => "activations",
+            Self::Staging => "staging",
+            Self::Scratch => "scratch",
+        }
+    }
+}
+
+/// What a ledger says at one moment, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryUsage {
+    /// The whole budget.
+    pub limit_bytes: u64,
+    /// Reserved, in the order of [`MemoryKind::ALL`].
+    pub used_bytes: [u64; MemoryKind::ALL.len()],
+    /// The most that was reserved at once.
+    pub peak_bytes: u64,
+}
+
+impl MemoryUsage {
+    /// Reserved in all.
+    pub fn total_bytes(&self) -> u64 {
+        self.used_bytes.iter().sum()
+    }
+}
+
 #[derive(Debug)]
 struct Ledger {
     limit: u64,
-    used: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    used: [u64; MemoryKind::ALL.len()],
+    peak: u64,
+    owners: BTreeMap<u64, Account>,
+    owners_seen: u64,
+}
+
+/// What one owner has, and what it has for itself.
+#[derive(Debug, Default)]
+struct Account {
+    used: u64,
+    floor: u64,
+}
+
+impl Ledger {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change is one step: a panic elsewhere leaves nothing half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// What `owner` may still take: what is free, without what the floors of others lack.
+    fn free_for(&self, owner: u64, limit: u64) -> u64 {
+        let used: u64 = self.used.iter().sum();
+        let others = self.owners.iter().filter(|(id, _)| **id != owner);
+        let kept: u64 = others.map(|(_, account)| account.floor.saturating_sub(account.used)).sum();
+        limit.saturating_sub(used).saturating_sub(kept)
+    }
+}
+
+/// Who asks; its floor ends with the last one who knows it.
+#[derive(Debug)]
+struct Owner {
+    ledger: Arc<Ledger>,
+    id: u64,
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.ledger.state().owners.remove(&self.id);
+    }
 }
 
 /// A budget in bytes; clones share it.
 #[derive(Debug, Clone)]
-pub struct MemoryBudget(Arc<Ledger>);
+pub struct MemoryBudget(Arc<Owner>);
 
 impl MemoryBudget {
     /// A budget of `limit_bytes`, nothing of it used.
     pub fn new(limit_bytes: u64) -> Self {
-        Self(Arc::new(Ledger { limit: limit_bytes, used: AtomicU64::new(0) }))
+        let ledger = Arc::new(Ledger { limit: limit_bytes, state: Mutex::default() });
+        Self::owner(ledger, 0)
+    }
+
+    fn owner(ledger: Arc<Ledger>, floor: u64) -> Self {
+        let id = {
+            let mut state = ledger.state();
+            state.owners_seen += 1;
+            let id = state.owners_seen;
+            state.owners.insert(id, Account { used: 0, floor });
+            id
+        };
+        Self(Arc::new(Owner { ledger, id }))
+    }
+
+    /// The same budget for one model, which has `floor_bytes` of it for itself. Refused where the floors exceed the limit.
+    pub fn for_model(&self, floor_bytes: u64) -> Result<Self, OverBudget> {
+        let ledger = &self.0.ledger;
+        let floors: u64 = ledger.state().owners.values().map(|account| account.floor).sum();
+        let free = ledger.limit.saturating_sub(floors);
+        if floor_bytes > free {
+            return Err(OverBudget { asked_bytes: floor_bytes, free_bytes: free, limit_bytes: ledger.limit });
+        }
+        Ok(Self::owner(ledger.clone(), floor_bytes))
     }
 
     /// Takes `bytes` until the reservation is dropped, or takes nothing.
-    pub fn reserve(&self, bytes: u64) -> Result<Reservation, OverBudget> {
-        let Ledger { limit, used } = &*self.0;
-        let take = |now: u64| now.checked_add(bytes).filter(|sum| sum <= limit);
-        match used.fetch_update(Ordering::AcqRel, Ordering::Acquire, take) {
-            Ok(_) => Ok(Reservation { ledger: self.0.clone(), bytes }),
-            Err(now) => Err(OverBudget { asked_bytes: bytes, free_bytes: limit - now, limit_bytes: *limit }),
+    pub fn reserve(&self, kind: MemoryKind, bytes: u64) -> Result<Reservation, OverBudget> {
+        let Owner { ledger, id } = &*self.0;
+        let mut state = ledger.state();
+        let free = state.free_for(*id, ledger.limit);
+        if bytes > free {
+            return Err(OverBudget { asked_bytes: bytes, free_bytes: free, limit_bytes: ledger.limit });
         }
+        state.used[kind as usize] += bytes;
+        state.peak = state.peak.max(state.used.iter().sum());
+        state.owners.entry(*id).or_default().used += bytes;
+        drop(state);
+        Ok(Reservation { owner: self.0.clone(), kind, bytes })
+    }
+
+    /// What is reserved now.
+    pub fn usage(&self) -> MemoryUsage {
+        let ledger = &self.0.ledger;
+        let state = ledger.state();
+        MemoryUsage { limit_bytes: ledger.limit, used_bytes: state.used, peak_bytes: state.peak }
     }
 
     /// Bytes that are reserved now.
     pub fn used_bytes(&self) -> u64 {
-        self.0.used.load(Ordering::Acquire)
+        self.usage().total_bytes()
     }
 
     /// The whole budget, in bytes.
     pub fn limit_bytes(&self) -> u64 {
-        self.0.limit
+        self.0.ledger.limit
     }
 }
 
@@ -68,7 +194,8 @@ impl MemoryBudget {
 #[derive(Debug)]
 #[must_use = "a reservation that is dropped at once protects nothing"]
 pub struct Reservation {
-    ledger: Arc<Ledger>,
+    owner: Arc<Owner>,
+    kind: MemoryKind,
     bytes: u64,
 }
 
@@ -81,25 +208,83 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        let before = self.ledger.used.fetch_sub(self.bytes, Ordering::AcqRel);
-        assert!(before >= self.bytes, "the ledger never holds less than its reservations");
+        let mut state = self.owner.ledger.state();
+        let used = &mut state.used[self.kind as usize];
+        assert!(*used >= self.bytes, "the ledger never holds less than its reservations");
+        *used -= self.bytes;
+        if let Some(account) = state.owners.get_mut(&self.owner.id) {
+            account.used -= self.bytes;
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use MemoryKind::{Activations, Weights};
 
     #[test]
     fn it_refuses_before_and_gives_back_after() {
         let budget = MemoryBudget::new(100);
-        let first = budget.reserve(70).unwrap();
-        let refused = budget.reserve(31).unwrap_err();
+        let first = budget.reserve(Weights, 70).unwrap();
+        let refused = budget.reserve(Activations, 31).unwrap_err();
         assert_eq!(refused, OverBudget { asked_bytes: 31, free_bytes: 30, limit_bytes: 100 });
-        let second = budget.reserve(30).unwrap();
-        assert_eq!(budget.used_bytes(), 100);
+        let second = budget.reserve(Activations, 30).unwrap();
+        let usage = budget.usage();
+        assert_eq!((usage.used_bytes, usage.total_bytes()), ([70, 30, 0, 0], 100));
         drop((first, second));
-        assert_eq!(budget.used_bytes(), 0);
-        assert!(budget.reserve(u64::MAX).is_err(), "the sum must not wrap around");
+        let usage = budget.usage();
+        assert_eq!((usage.total_bytes(), usage.peak_bytes), (0, 100));
+        assert!(budget.reserve(Weights, u64::MAX).is_err(), "the sum must not wrap around");
+    }
+
+    #[test]
+    fn a_floor_is_never_taken_by_others() {
+        let all = MemoryBudget::new(100);
+        let one = all.for_model(40).unwrap();
+        let two = all.for_model(30).unwrap();
+        assert_eq!(
+            all.for_model(31).unwrap_err().free_bytes,
+            30,
+            "floors beyond the limit are promises that cannot be kept"
+        );
+        // Of what is left beside the floors, 30, anybody may take.
+        let common = all.reserve(Weights, 30).unwrap();
+        assert_eq!(all.reserve(Weights, 1).unwrap_err().free_bytes, 0);
+        let own = two.reserve(Weights, 30).unwrap();
+        assert_eq!(two.reserve(Weights, 1).unwrap_err().free_bytes, 0, "its floor is used, the rest is the other's");
+        let whole = one.reserve(Weights, 40).unwrap();
+        assert_eq!(all.used_bytes(), 100);
+        drop((common, own, whole));
+        // Beyond its floor a model takes what is free.
+        let most = one.reserve(Weights, 70).unwrap();
+        assert_eq!(two.reserve(Weights, 31).unwrap_err().free_bytes, 30);
+        // The floor ends with its model, not before its last reservation.
+        drop(two);
+        drop(one);
+        assert_eq!(all.reserve(Weights, 31).unwrap_err().free_bytes, 30);
+        drop(most);
+        assert!(all.reserve(Weights, 100).is_ok());
+    }
+
+    #[test]
+    fn threads_together_never_exceed_the_limit() {
+        let budget = MemoryBudget::new(1_000);
+        std::thread::scope(|scope| {
+            for seed in 1..=4_u64 {
+                let budget = budget.clone();
+                scope.spawn(move || {
+                    let mut held = Vec::new();
+                    for i in 0..2_000 {
+                        held.extend(budget.reserve(MemoryKind::ALL[i as usize % 4], (seed * 7 + i * 13) % 200));
+                        if i % 3 == 0 {
+                            held.clear();
+                        }
+                    }
+                });
+            }
+        });
+        let usage = budget.usage();
+        assert!(usage.total_bytes() == 0 && usage.peak_bytes <= 1_000 && usage.peak_bytes > 500, "{usage:?}");
     }
 }

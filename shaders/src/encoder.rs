@@ -62,7 +62,7 @@ impl Encoder {
     pub fn load(dir: &Path, options: &InferenceOptions) -> Result<Self, ModelError> {
         let config = BertConfig::load(&dir.join("config.json"))?;
         let tokenizer = load_tokenizer(&dir.join("tokenizer.json"), &config)?;
-        let budget = MemoryBudget::new(options.memory_budget_bytes);
+        let budget = MemoryBudget::new(options.host_memory_bytes_max);
         let weights = Weights::load(&dir.join("model.safetensors"), &config, &budget)?;
         let name = dir.file_name().map_or_else(|| "encoder".into(), |n| n.to_string_lossy().into_owned());
         let id = EncoderId { name, weights_sha256: weights.sha256.clone() };

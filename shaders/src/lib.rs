@@ -13,7 +13,7 @@ mod nlu_model;
 pub mod packed;
 mod train;
 
-pub use budget::{MemoryBudget, OverBudget, Reservation};
+pub use budget::{MemoryBudget, MemoryKind, MemoryUsage, OverBudget, Reservation};
 pub use encoder::{Encoder, EncoderId};
 pub use error::{ModelError, TrainError};
 pub use heads::Heads;

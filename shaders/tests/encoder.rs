@@ -86,12 +86,12 @@ fn the_number_of_threads_does_not_change_the_result() {
 fn budgets_refuse_before_anything_is_allocated() {
     // The weights do not fit.
     for device in [Device::Cpu, Device::Gpu] {
-        let options = InferenceOptions { device, memory_budget_bytes: 10 << 20, ..InferenceOptions::default() };
+        let options = InferenceOptions { device, host_memory_bytes_max: 10 << 20, ..InferenceOptions::default() };
         let error = Encoder::load(&model_dir(), &options).unwrap_err();
         assert!(matches!(error, ModelError::OverBudget(o) if o.limit_bytes == 10 << 20), "{error}");
     }
     // The weights fit, a large batch does not, a small one still does.
-    let options = InferenceOptions { memory_budget_bytes: 92 << 20, ..cpu_options(1) };
+    let options = InferenceOptions { host_memory_bytes_max: 92 << 20, ..cpu_options(1) };
     let encoder = Encoder::load(&model_dir(), &options).expect("the weights fit");
     let used = encoder.budget().used_bytes();
     let long = encoder.encode(&"word ".repeat(300)).expect("it tokenizes");

@@ -298,8 +298,8 @@ impl Machine {
 async fn serve(config: &NodeConfig, surroundings: Surroundings, engine: Arc<Engine>) -> Result<App, String> {
     let turns = TurnService::default();
     let raft = raft::Node::start_simulated(config, turns.routes(), surroundings).await.map_err(|e| e.to_string())?;
-    let nlu = GpuHandle::start_simulated(Arc::new(PlainWords), &config.inference, BATCH);
-    let nlu = nlu.await.map_err(|e| e.to_string())?;
+    let gpu = GpuHandle::start_simulated(&config.inference, BATCH).await.map_err(|e| e.to_string())?;
+    let nlu = gpu.model(Arc::new(PlainWords));
     let journal: Arc<dyn Journal> = raft.clone();
     let me = (raft.id(), Zone::new(&*config.zone).map_err(|e| e.to_string())?);
     let brain = Brain { engine, nlu, release: None };

@@ -10,7 +10,7 @@ pub use ops::StatusBody;
 pub use problem::Problem;
 
 use crate::peers::PeerTurns;
-use actors::{GpuHandle, Router, Sessions};
+use actors::{ModelHandle, Router, Sessions};
 use axum::routing::{get, post};
 use cluster_config::NodeConfig;
 use dialogue::ReleaseId;
@@ -34,7 +34,7 @@ pub struct App {
     /// The compiled assistant.
     pub engine: Arc<Engine>,
     /// Its understanding.
-    pub nlu: GpuHandle,
+    pub nlu: ModelHandle,
     /// The release that answers.
     pub release: ReleaseId,
     /// `GET /metrics`.

@@ -31,6 +31,11 @@ impl From<TurnError> for Problem {
         let detail = error.to_string();
         match error {
             TurnError::Overloaded { .. } => Self::later(StatusCode::TOO_MANY_REQUESTS, "overloaded", detail),
+            // In whole seconds, as the header has it, and never at once.
+            TurnError::Busy { estimate_ms, .. } => Self {
+                retry_after_s: Some(estimate_ms.div_ceil(1_000).clamp(1, 60) as u32),
+                ..Self::later(StatusCode::TOO_MANY_REQUESTS, "busy", detail)
+            },
             TurnError::NotOwner { .. } | TurnError::NoLeader { .. } => {
                 Self::later(StatusCode::SERVICE_UNAVAILABLE, "no-leader", detail)
             }

@@ -1,7 +1,7 @@
 //! `Activations`: the memory that a pass works in, counted in the budget and kept for the next pass.
 
 use crate::{
-    budget::{MemoryBudget, OverBudget, Reservation},
+    budget::{MemoryBudget, MemoryKind, OverBudget, Reservation},
     cpu::attention::AttentionScratch,
     limits,
     model::BertConfig,
@@ -41,7 +41,7 @@ impl Activations {
         let (padded, d) = (keys + PADDING_MAX, h / config.num_attention_heads + PADDING_MAX);
         let attention = keys * padded + 2 * padded * d;
         let numbers = tokens_max * (3 * h + h + h + f + f.max(3 * h)) + threads * attention;
-        let reservation = budget.reserve(4 * numbers as u64)?;
+        let reservation = budget.reserve(MemoryKind::Activations, 4 * numbers as u64)?;
         Ok(Self {
             tokens_max,
             qkv: vec![0.0; tokens_max * 3 * h],

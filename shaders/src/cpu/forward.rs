@@ -1,7 +1,7 @@
 //! `CpuEncoder`: the forward pass of BERT on the CPU.
 
 use crate::{
-    budget::{MemoryBudget, OverBudget, Reservation},
+    budget::{MemoryBudget, MemoryKind, OverBudget, Reservation},
     cpu::{
         Threads,
         activations::{ActivationPool, Activations},
@@ -91,7 +91,8 @@ impl CpuEncoder {
     pub fn forward(&self, batch: &PackedBatch) -> Result<Hidden, OverBudget> {
         let h = self.config.hidden_size;
         // Counted while it is made; whoever gets it counts it from then on.
-        let _output = self.budget.reserve(4 * ((batch.tokens() + batch.sequences()) * h) as u64)?;
+        let _output =
+            self.budget.reserve(MemoryKind::Scratch, 4 * ((batch.tokens() + batch.sequences()) * h) as u64)?;
         let mut tokens = vec![0.0; batch.tokens() * h];
         let mut embeddings = vec![0.0; batch.sequences() * h];
         // Waking a thread that sleeps costs more than a few tokens do, the more so where others want the cores too.

@@ -1,7 +1,7 @@
 //! `Gpu`: an opened adapter. Everything that is allocated on it passes the budget and an error scope.
 
 use crate::{
-    budget::{MemoryBudget, OverBudget, Reservation},
+    budget::{MemoryBudget, MemoryKind, OverBudget, Reservation},
     error::ModelError,
     limits,
 };
@@ -131,7 +131,7 @@ impl Gpu {
         if usage.contains(BufferUsages::STORAGE) && size > binding {
             return Err(GpuError::Device(format!("{label} takes {size} bytes, one binding holds {binding}")));
         }
-        let reservation = self.budget.reserve(size)?;
+        let reservation = self.budget.reserve(MemoryKind::Activations, size)?;
         let buffer = self.scoped(|| {
             let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
             self.device.create_buffer(&descriptor)

@@ -3,7 +3,12 @@
 //! Linear layers are stored transposed, `[in, out]` row-major, with query, key and value side by side: both paths
 //! then read rows in order.
 
-use crate::{budget::MemoryBudget, budget::Reservation, error::ModelError, limits, model::BertConfig};
+use crate::{
+    budget::{MemoryBudget, MemoryKind, Reservation},
+    error::ModelError,
+    limits,
+    model::BertConfig,
+};
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -59,7 +64,7 @@ impl Weights {
             let message = format!("{length} bytes, the limit is {}", limits::WEIGHTS_BYTES_MAX);
             return Err(ModelError::Broken { path: path.to_owned(), message });
         }
-        let reservation = budget.reserve(length)?;
+        let reservation = budget.reserve(MemoryKind::Weights, length)?;
         let bytes = std::fs::read(path).map_err(read)?;
         let tensors = SafeTensors::deserialize(&bytes).map_err(|e| ModelError::Broken {
             path: path.to_owned(),
