@@ -7,11 +7,12 @@ use crate::{
     gpu::{Gpu, GpuEncoder, GpuError},
     hidden::Hidden,
     limits,
-    model::{BertConfig, Weights},
+    model::{BertConfig, FolderWeights, Pooling, Table, Weights, load_prompt},
     packed::PackedBatch,
 };
 use cluster_config::{Device, InferenceOptions};
 use dialogue::{EncodedUtterance, ports::ScoreError};
+use sha2::{Digest, Sha256};
 use std::{fmt, path::Path, sync::Arc};
 use tokenizers::{Tokenizer, TruncationParams};
 
@@ -20,7 +21,8 @@ use tokenizers::{Tokenizer, TruncationParams};
 pub struct EncoderId {
     /// Its folder's name.
     pub name: String,
-    /// SHA-256 of its weights, hexadecimal.
+    /// SHA-256 of its weights file, hexadecimal; with a prompt or another pooling than the mean, of that hash and of
+    /// both, for then the same weights compute something else.
     pub weights_sha256: String,
 }
 
@@ -39,6 +41,8 @@ enum Backend {
 struct Inner {
     id: EncoderId,
     config: BertConfig,
+    /// Stands before every text.
+    prompt: String,
     tokenizer: Tokenizer,
     backend: Backend,
     budget: MemoryBudget,
@@ -56,30 +60,39 @@ impl fmt::Debug for Encoder {
 }
 
 impl Encoder {
-    /// Loads `model.safetensors`, `tokenizer.json` and `config.json` from a folder onto the device of the options.
+    /// Loads a model's folder onto the device of the options: `config.json`, `tokenizer.json` and `model.safetensors`
+    /// (or `model.e5s1`, which is its own configuration) and, where they are there, sentence-transformers'
+    /// `1_Pooling/config.json` and `config_sentence_transformers.json` (the prompt).
     ///
     /// An error names the file and, where there is one, the tensor or field with what was found and expected.
     pub fn load(dir: &Path, options: &InferenceOptions) -> Result<Self, ModelError> {
-        let config = BertConfig::load(&dir.join("config.json"))?;
+        let config = BertConfig::of_folder(dir)?;
+        let prompt = load_prompt(&dir.join("config_sentence_transformers.json"))?;
         let tokenizer = load_tokenizer(&dir.join("tokenizer.json"), &config)?;
         let budget = MemoryBudget::new(options.memory_budget_bytes);
-        let weights = Weights::load(&dir.join("model.safetensors"), &config, &budget)?;
+        let weights = Weights::load(&FolderWeights::find(dir), &config, &budget)?;
         let name = dir.file_name().map_or_else(|| "encoder".into(), |n| n.to_string_lossy().into_owned());
-        let id = EncoderId { name, weights_sha256: weights.sha256.clone() };
+        let id = EncoderId { name, weights_sha256: identity(&weights.sha256, config.pooling, &prompt) };
         let backend = backend(&config, weights, options, &budget)?;
         // The widest activation of a pass is one binding.
         let widest = 4 * config.intermediate_size.max(3 * config.hidden_size);
         let pass_tokens_max = limits::PASS_TOKENS_MAX.min(limits::BINDING_BYTES_MAX as usize / widest);
         let batch_tokens_max = options.batch_tokens_max.clamp(limits::UTTERANCE_TOKENS_MAX, pass_tokens_max);
-        Ok(Self(Arc::new(Inner { id, config, tokenizer, backend, budget, batch_tokens_max })))
+        Ok(Self(Arc::new(Inner { id, config, prompt, tokenizer, backend, budget, batch_tokens_max })))
     }
 
-    /// Tokenizes one text and puts the special tokens around it; at most 256 tokens, the rest is cut off.
+    /// Tokenizes one text with the model's prompt before it and the special tokens around both; at most 256 tokens, the
+    /// rest is cut off. Offsets are bytes of `text`; special tokens and the prompt's have (0, 0).
     pub fn encode(&self, text: &str) -> Result<EncodedUtterance, ScoreError> {
-        let encoding = self.0.tokenizer.encode(text, true).map_err(|e| ScoreError::Tokenize(e.to_string()))?;
-        let special = encoding.get_special_tokens_mask();
-        let offsets = encoding.get_offsets().iter().zip(special);
-        let offsets = offsets.map(|((a, b), s)| if *s == 1 { (0, 0) } else { (*a as u32, *b as u32) }).collect();
+        let prompted = [&self.0.prompt, text].concat();
+        let encoding = self.0.tokenizer.encode(prompted, true).map_err(|e| ScoreError::Tokenize(e.to_string()))?;
+        let prompt = self.0.prompt.len();
+        let offset = |((a, b), special): (&(usize, usize), &u32)| match *special == 1 || *b <= prompt {
+            true => (0, 0),
+            // A token may begin in the prompt, with the space at its end.
+            false => (a.saturating_sub(prompt) as u32, (b - prompt) as u32),
+        };
+        let offsets = encoding.get_offsets().iter().zip(encoding.get_special_tokens_mask()).map(offset).collect();
         Ok(EncodedUtterance { text: text.to_owned(), token_ids: encoding.get_ids().to_vec(), offsets })
     }
 
@@ -150,31 +163,63 @@ impl Encoder {
 
 fn backend(
     config: &BertConfig,
-    weights: Weights,
+    mut weights: Weights<Table>,
     options: &InferenceOptions,
     budget: &MemoryBudget,
 ) -> Result<Backend, ModelError> {
-    let on_gpu = |weights: &Weights| match Gpu::open(options.device == Device::Gpu, budget.clone())? {
-        Some(gpu) => GpuEncoder::new(config.clone(), weights, gpu).map(Some),
-        None => Ok(None),
-    };
-    match options.device {
-        Device::Cpu => {}
+    let gpu = match options.device {
+        Device::Cpu => None,
         Device::Gpu => {
             let hint = "no adapter was found, not even a software one (Debian: install mesa-vulkan-drivers)";
-            let gpu = on_gpu(&weights)?.ok_or_else(|| GpuError::Device(hint.into()))?;
-            return Ok(Backend::Gpu(Box::new(gpu)));
+            Some(Gpu::open(true, budget.clone())?.ok_or_else(|| GpuError::Device(hint.into()))?)
         }
-        Device::Auto => match on_gpu(&weights) {
-            Ok(Some(gpu)) => return Ok(Backend::Gpu(Box::new(gpu))),
-            Ok(None) => tracing::info!("no GPU was found: the CPU path serves"),
-            // A GPU that cannot run the model must not keep the node from serving.
-            Err(error) => tracing::warn!(%error, "the GPU cannot run the encoder: the CPU path serves"),
-        },
+        // A GPU that cannot run the model must not keep the node from serving.
+        Device::Auto => Gpu::open(false, budget.clone()).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the GPU does not open");
+            None
+        }),
+    };
+    if let Some(gpu) = gpu {
+        match on_gpu(config, weights, gpu) {
+            Ok(backend) => return Ok(backend),
+            Err((error, _)) if options.device == Device::Gpu => return Err(error),
+            Err((error, back)) => {
+                tracing::warn!(%error, "the GPU cannot run the encoder: the CPU path serves");
+                weights = *back;
+            }
+        }
+    } else if options.device == Device::Auto {
+        tracing::info!("no GPU was found: the CPU path serves");
     }
     let threads = Threads::new(options.cpu_threads)?;
     let cpu = CpuEncoder::new(config.clone(), weights, threads, budget.clone());
     Ok(Backend::Cpu(Box::new(cpu)))
+}
+
+/// The GPU path, or why it cannot run the model, with the weights back.
+fn on_gpu(
+    config: &BertConfig,
+    weights: Weights<Table>,
+    gpu: Gpu,
+) -> Result<Backend, (ModelError, Box<Weights<Table>>)> {
+    let cannot = |what: &str| ModelError::Device(format!("{}: the GPU path has no kernel for {what}", gpu.name()));
+    if config.pooling != Pooling::Mean {
+        return Err((cannot("the pooling by the first token"), Box::new(weights)));
+    }
+    let plain = weights.into_plain().map_err(|packed| (cannot("a word table of 4 bits"), packed))?;
+    match GpuEncoder::new(config.clone(), &plain, gpu) {
+        Ok(encoder) => Ok(Backend::Gpu(Box::new(encoder))),
+        Err(error) => Err((error.into(), Box::new(plain.into()))),
+    }
+}
+
+/// What [`EncoderId::weights_sha256`] says.
+fn identity(weights_sha256: &str, pooling: Pooling, prompt: &str) -> String {
+    if pooling == Pooling::Mean && prompt.is_empty() {
+        return weights_sha256.to_owned();
+    }
+    let all = format!("{weights_sha256}\n{pooling:?}\n{prompt}");
+    Sha256::digest(all.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn load_tokenizer(path: &Path, config: &BertConfig) -> Result<Tokenizer, ModelError> {
@@ -182,9 +227,9 @@ fn load_tokenizer(path: &Path, config: &BertConfig) -> Result<Tokenizer, ModelEr
     let bytes = std::fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
     let mut tokenizer =
         Tokenizer::from_bytes(&bytes).map_err(|e| broken(format!("not a tokenizer description: {e}")))?;
-    let ids = tokenizer.get_vocab_size(true);
-    if ids > config.vocab_size {
-        return Err(broken(format!("{ids} token ids, the encoder has vectors for {}", config.vocab_size)));
+    let highest = tokenizer.get_vocab(true).into_values().max().unwrap_or(0) as usize;
+    if highest >= config.vocab_size {
+        return Err(broken(format!("the token id {highest}, the encoder has vectors for {}", config.vocab_size)));
     }
     let max_length = limits::UTTERANCE_TOKENS_MAX.min(config.max_position_embeddings);
     // The file's own padding and truncation are for batches of one length; ours are packed.

@@ -10,10 +10,10 @@ use crate::{
         gemm::Panels,
         matmul::{Epilogue, linear},
         norm::add_layernorm,
-        pool::pool_l2,
+        pool::pool,
     },
     hidden::Hidden,
-    model::{BertConfig, LayerWeights, Weights},
+    model::{BertConfig, LayerWeights, Table, Weights},
     packed::PackedBatch,
 };
 use rayon::prelude::*;
@@ -25,7 +25,7 @@ const PARALLEL_TOKENS_MIN: usize = 8;
 #[derive(Debug)]
 pub struct CpuEncoder {
     config: BertConfig,
-    words: Vec<f32>,
+    words: Table,
     positions: Vec<f32>,
     embedding_norm: Norm,
     layers: Vec<Layer>,
@@ -55,7 +55,7 @@ struct Layer {
 
 impl CpuEncoder {
     /// Takes over weights that were checked against `config`.
-    pub fn new(config: BertConfig, weights: Weights, threads: Threads, budget: MemoryBudget) -> Self {
+    pub fn new(config: BertConfig, weights: Weights<Table>, threads: Threads, budget: MemoryBudget) -> Self {
         let (h, f) = (config.hidden_size, config.intermediate_size);
         let pack = |w: LayerWeights| Layer {
             qkv: Panels::new(&w.qkv, h, 3 * h),
@@ -121,7 +121,7 @@ impl CpuEncoder {
         Ok(Hidden { hidden_size: h, tokens, offsets, embeddings })
     }
 
-    /// One pass: the states go to `x` (`[T, H]`), their means to `embeddings` (`[S, H]`).
+    /// One pass: the states go to `x` (`[T, H]`), what is pooled of them to `embeddings` (`[S, H]`).
     fn run(
         &self,
         batch: &PackedBatch,
@@ -145,7 +145,7 @@ impl CpuEncoder {
             linear(threads, wide, &layer.down, &layer.down_bias, Epilogue::Bias, apart, sum);
             add_layernorm(threads, x, sum, pair(&layer.output_norm), eps);
         }
-        pool_l2(x, &batch.offsets, embeddings);
+        pool(self.config.pooling, x, &batch.offsets, embeddings);
         self.activations.put_back(kept, self.threads.count());
         Ok(())
     }
