@@ -24,6 +24,15 @@ fn listed(diagnostics: &[Diagnostic]) -> anyhow::Error {
     anyhow!("{}", lines.join("\n"))
 }
 
+/// The encoder that a release was trained on, by a name that finds it in the cache.
+pub fn encoder_of(release: &Path) -> anyhow::Result<String> {
+    let name = crate::release::Release::encoder_of(release)?;
+    crate::model_store::ModelName::parse(&name).with_context(|| {
+        format!("{}: it was trained on the encoder {name:?}: say where that lies", release.display())
+    })?;
+    Ok(name)
+}
+
 /// The engine and the model of a release.
 pub fn load_release(
     release: &Path,
@@ -44,6 +53,6 @@ pub fn load_release(
 /// Loads the encoder; says how to get it where it is missing.
 pub fn load_encoder(dir: &Path, options: &InferenceOptions) -> anyhow::Result<Encoder> {
     Encoder::load(dir, options).with_context(|| {
-        format!("{}: the encoder does not load (`tertulia model pull` fetches it, --force anew)", dir.display())
+        format!("{}: the encoder does not load (`tertulia model pull` fetches models, --force anew)", dir.display())
     })
 }

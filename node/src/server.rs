@@ -38,9 +38,10 @@ pub async fn serve(config: NodeConfig, metrics: PrometheusHandle) -> anyhow::Res
         .await
         .with_context(|| format!("http.listen: cannot listen on {}", config.http.listen))?;
     let encoder = match &config.encoder {
-        Some(dir) => dir.clone(),
-        None => crate::model_store::encoder_dir()?,
+        Some(name) => name.to_string_lossy().into_owned(),
+        None => crate::brain::encoder_of(&config.release)?,
     };
+    let encoder = crate::model_store::encoder_at(&encoder).context("encoder")?;
     let (release_dir, inference) = (config.release.clone(), config.inference.clone());
     let (engine, scorer, release) =
         tokio::task::spawn_blocking(move || crate::brain::load_release(&release_dir, &encoder, &inference)).await??;

@@ -99,12 +99,9 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
 
 /// The encoder's folder in the cache, as `tertulia model pull` leaves it.
 fn cached_model() -> Result<PathBuf> {
-    let from = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    let cache = from("TERTULIA_CACHE")
-        .or_else(|| from("XDG_CACHE_HOME").map(|c| c.join("tertulia")))
-        .or_else(|| from("HOME").map(|h| h.join(".cache/tertulia")))
-        .context("no cache folder: set TERTULIA_CACHE (or HOME), or give --model")?;
-    let model = cache.join("models/all-minilm-l6-v2");
+    let models =
+        shaders::model::models_folder().context("no cache folder: set TERTULIA_CACHE (or HOME), or give --model")?;
+    let model = models.join("all-minilm-l6-v2");
     let weights = model.join("model.safetensors");
     ensure!(weights.is_file(), "{} is not there: `cargo run --release -- model pull` fetches it", weights.display());
     Ok(model)
