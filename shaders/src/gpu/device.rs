@@ -57,6 +57,7 @@ pub struct Gpu {
     /// Its queue.
     pub queue: Queue,
     name: String,
+    driver: String,
     subgroup_lanes: Option<u32>,
     budget: MemoryBudget,
     /// Why the device is gone, once it is.
@@ -75,17 +76,41 @@ impl Gpu {
             DeviceType::Other => 3,
             DeviceType::Cpu => 4,
         };
-        let Some(adapter) = adapters.into_iter().filter(|a| software || rank(a) < 4).min_by_key(rank) else {
-            return Ok(None);
+        let adapter = adapters.into_iter().filter(|a| software || rank(a) < 4).min_by_key(rank);
+        adapter.map(|adapter| Self::with_adapter(&adapter, budget)).transpose()
+    }
+
+    /// A device that computes nothing but checks everything that is asked of it: for tests without an adapter.
+    #[cfg(test)]
+    pub(crate) fn open_noop(budget: MemoryBudget) -> Result<Self, GpuError> {
+        let noop = wgpu::NoopBackendOptions {
+            features: Some(wgpu::Features::SUBGROUP),
+            // What every device offers: the kernels ask for no more.
+            limits: Some(wgpu::Limits::default()),
+            subgroup_min_size: Some(8),
+            subgroup_max_size: Some(8),
+            ..wgpu::NoopBackendOptions::enabled()
         };
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+            backends: wgpu::Backends::NOOP,
+            backend_options: wgpu::BackendOptions { noop, ..wgpu::BackendOptions::default() },
+            ..wgpu::InstanceDescriptor::new_without_display_handle()
+        });
+        let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::NOOP));
+        Self::with_adapter(adapters.first().expect("the noop adapter is there"), budget)
+    }
+
+    fn with_adapter(adapter: &wgpu::Adapter, budget: MemoryBudget) -> Result<Self, GpuError> {
         let info = adapter.get_info();
-        let kind = if rank(&adapter) == 4 { ", software" } else { "" };
+        let kind = if info.device_type == DeviceType::Cpu { ", software" } else { "" };
         let name = format!("{} ({}{kind})", info.name, info.backend);
+        let driver = format!("{} {}", info.driver, info.driver_info).trim().to_owned();
         let subgroups = adapter.features() & wgpu::Features::SUBGROUP;
         let lanes = (info.subgroup_min_size == info.subgroup_max_size).then_some(info.subgroup_max_size);
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("tertulia"),
-            required_features: subgroups,
+            // The clock is for measurements only.
+            required_features: subgroups | adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
             required_limits: adapter.limits(),
             // The ledger counts bytes: the driver's allocator should take few more.
             memory_hints: wgpu::MemoryHints::MemoryUsage,
@@ -103,12 +128,17 @@ impl Gpu {
         let failed = lost.clone();
         device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| note(&failed, e.to_string())));
         let subgroup_lanes = lanes.filter(|_| !subgroups.is_empty());
-        Ok(Some(Self { device, queue, name, subgroup_lanes, budget, lost }))
+        Ok(Self { device, queue, name, driver, subgroup_lanes, budget, lost })
     }
 
     /// For people: the adapter and its driver.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The driver with its version.
+    pub fn driver(&self) -> &str {
+        &self.driver
     }
 
     /// How many lanes a subgroup has, where the device has subgroups and all are of one size.
@@ -140,9 +170,9 @@ impl Gpu {
     }
 
     /// A storage buffer with these numbers in it.
-    pub fn upload(&self, label: &str, numbers: &[f32]) -> Result<Block, GpuError> {
+    pub fn upload<T: bytemuck::NoUninit>(&self, label: &str, numbers: &[T]) -> Result<Block, GpuError> {
         let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST;
-        let block = self.allocate(label, 4 * numbers.len() as u64, usage)?;
+        let block = self.allocate(label, size_of_val(numbers) as u64, usage)?;
         self.queue.write_buffer(&block.buffer, 0, bytemuck::cast_slice(numbers));
         // Sends the copy off, so that the staging memory of all weights does not pile up.
         self.queue.submit([]);
@@ -173,6 +203,11 @@ impl Gpu {
 
     /// Reads the first `count` numbers of a mappable buffer after the work before it is done.
     pub fn read_back(&self, staging: &Buffer, count: usize) -> Result<Vec<f32>, GpuError> {
+        Ok(self.read_back_words(staging, count)?.into_iter().map(f32::from_bits).collect())
+    }
+
+    /// The same for numbers of 32 bits of any kind.
+    pub fn read_back_words(&self, staging: &Buffer, count: usize) -> Result<Vec<u32>, GpuError> {
         let (sender, receiver) = std::sync::mpsc::channel();
         let slice = staging.slice(..4 * count as u64);
         slice.map_async(wgpu::MapMode::Read, move |mapped| {
@@ -187,7 +222,7 @@ impl Gpu {
             .map_err(|e| device(e.to_string()))?;
         let numbers = {
             let view = slice.get_mapped_range().map_err(|e| device(e.to_string()))?;
-            view.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+            view.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
         };
         staging.unmap();
         Ok(numbers)
