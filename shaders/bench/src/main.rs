@@ -35,7 +35,7 @@ enum Bench {
         #[command(flatten)]
         options: encoder::EncoderOptions,
     },
-    /// GF/s of every matrix product, on the CPU path and on the best adapter
+    /// GF/s of every matrix product, on the CPU path and on the best adapter, and where the time of a whole pass goes there
     Kernels {
         #[command(flatten)]
         common: Common,
