@@ -10,6 +10,10 @@ use std::{collections::BTreeMap, fmt};
 pub struct InferenceOptions {
     /// `auto` (a real GPU if there is one, else the CPU), `gpu` (any adapter, software ones included) or `cpu`.
     pub device: Device,
+    /// How weights lie on the device: `auto` (f16 where that is measured to be faster, else f32), `f32`, `f16` or `int8`.
+    pub precision: Precision,
+    /// How weights lie in memory where the CPU path serves alone: `f32`, or `bf16`, which halves what it reads and holds.
+    pub cpu_precision: CpuPrecision,
     /// Threads of the CPU path; 0 for all cores.
     pub cpu_threads: usize,
     /// Most tokens that wait for the device. Bulk work takes at most half of it, training a quarter.
@@ -45,6 +49,32 @@ pub enum Device {
     Gpu,
     /// The CPU.
     Cpu,
+}
+
+/// How weights lie on the device. Sums are made in f32 whatever it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// f16 where that is measured to be faster, else f32.
+    #[default]
+    Auto,
+    /// As the model has them.
+    F32,
+    /// Half the memory.
+    F16,
+    /// A quarter of it: 8 bits with a scale for each column, word vectors in f16.
+    Int8,
+}
+
+/// How the weights of the CPU path lie in memory. Sums are made in f32 whatever it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum CpuPrecision {
+    /// As the model has them.
+    #[default]
+    F32,
+    /// The upper half of an f32, rounded: the matrices of the layers.
+    Bf16,
 }
 
 /// A limit of memory: bytes, or a share of what the adapter has.
@@ -103,6 +133,8 @@ impl Default for InferenceOptions {
     fn default() -> Self {
         Self {
             device: Device::Auto,
+            precision: Precision::Auto,
+            cpu_precision: CpuPrecision::F32,
             cpu_threads: 0,
             queue_tokens_max: 65_536,
             queue_requests_max: 1_024,

@@ -4,7 +4,7 @@ mod inference;
 mod node;
 mod planted;
 
-pub use inference::{Device, InferenceOptions, MemoryLimit};
+pub use inference::{CpuPrecision, Device, InferenceOptions, MemoryLimit, Precision};
 pub use node::{
     ConfigError, HttpOptions, LimitOptions, Member, NodeConfig, PeerOptions, RaftOptions, SessionOptions, TlsOptions,
 };

@@ -55,7 +55,7 @@ pub struct NodeConfig {
     pub data_dir: PathBuf,
     /// The trained assistant (a folder that `tertulia train` made).
     pub release: PathBuf,
-    /// The encoder's folder; the model cache when left out.
+    /// The encoder: a known name, `owner/name` that was pulled, or a folder; the one that the release was trained on when left out.
     #[serde(default)]
     pub encoder: Option<PathBuf>,
     /// The nodes that the cluster begins with, this node included. Later nodes have `join` instead.

@@ -26,6 +26,8 @@ pub struct Release {
     pub sources: Vec<SourceFile>,
     /// The trained heads.
     pub heads: Vec<u8>,
+    /// The encoder that they were trained on, by the name that `--encoder` takes.
+    pub encoder: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -49,9 +51,9 @@ fn id_of(files: &BTreeMap<String, String>) -> String {
 }
 
 impl Release {
-    /// Writes a release beside `dir` and moves it there in one step. An earlier release in `dir` is replaced; any other
+    /// Writes a release, trained on the encoder of that name, beside `dir` and moves it there in one step. An earlier release in `dir` is replaced; any other
     /// content is left alone and refused.
-    pub fn write(dir: &Path, sources: &[SourceFile], heads: &[u8]) -> anyhow::Result<ReleaseId> {
+    pub fn write(dir: &Path, sources: &[SourceFile], heads: &[u8], encoder: &str) -> anyhow::Result<ReleaseId> {
         let occupied = dir.exists() && std::fs::read_dir(dir).is_ok_and(|mut d| d.next().is_some());
         if occupied && !dir.join(MANIFEST).exists() {
             bail!("{}: the folder holds something else than a release; choose another --out", dir.display());
@@ -73,8 +75,7 @@ impl Release {
         }
         put(HEADS.into(), heads)?;
         let id = id_of(&files);
-        let manifest =
-            Manifest { format: FORMAT, id: id.clone(), encoder: crate::model_store::ENCODER.name.into(), files };
+        let manifest = Manifest { format: FORMAT, id: id.clone(), encoder: encoder.into(), files };
         let at = fresh.join(MANIFEST);
         std::fs::write(&at, serde_json::to_vec_pretty(&manifest)?).with_context(|| format!("{}", at.display()))?;
         if dir.exists() {
@@ -84,8 +85,12 @@ impl Release {
         Ok(ReleaseId::new(id)?)
     }
 
-    /// Reads a release and checks every file against the manifest.
-    pub fn read(dir: &Path) -> anyhow::Result<Self> {
+    /// The name of the encoder that the release in `dir` was trained on.
+    pub fn encoder_of(dir: &Path) -> anyhow::Result<String> {
+        Ok(Self::manifest(dir)?.encoder)
+    }
+
+    fn manifest(dir: &Path) -> anyhow::Result<Manifest> {
         let at = dir.join(MANIFEST);
         let text = std::fs::read(&at).with_context(|| {
             format!(
@@ -101,6 +106,13 @@ impl Release {
             at.display(),
             manifest.format
         );
+        Ok(manifest)
+    }
+
+    /// Reads a release and checks every file against the manifest.
+    pub fn read(dir: &Path) -> anyhow::Result<Self> {
+        let at = dir.join(MANIFEST);
+        let manifest = Self::manifest(dir)?;
         ensure!(id_of(&manifest.files) == manifest.id, "{}: id: does not match the list of files", at.display());
         let (mut sources, mut heads) = (Vec::new(), None);
         for (path, expected) in &manifest.files {
@@ -117,7 +129,7 @@ impl Release {
             }
         }
         let heads = heads.with_context(|| format!("{}: files: {HEADS} is missing", at.display()))?;
-        Ok(Self { id: ReleaseId::new(manifest.id)?, sources, heads })
+        Ok(Self { id: ReleaseId::new(manifest.id)?, sources, heads, encoder: manifest.encoder })
     }
 }
 
@@ -133,18 +145,23 @@ mod tests {
     fn a_release_is_named_by_its_content_and_comes_back_whole() {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("release");
-        let first = Release::write(&out, &sources(), b"heads").unwrap();
-        assert_eq!(Release::write(&out, &sources(), b"heads").unwrap(), first, "written twice, the same name");
+        let first = Release::write(&out, &sources(), b"heads", "minilm").unwrap();
+        assert_eq!(
+            Release::write(&out, &sources(), b"heads", "minilm").unwrap(),
+            first,
+            "written twice, the same name"
+        );
         let back = Release::read(&out).unwrap();
         assert_eq!((back.id, back.sources.len(), &back.heads[..]), (first.clone(), 1, &b"heads"[..]));
-        assert_ne!(Release::write(&out, &sources(), b"other").unwrap(), first);
+        assert_eq!((back.encoder, Release::encoder_of(&out).unwrap()), ("minilm".into(), "minilm".into()));
+        assert_ne!(Release::write(&out, &sources(), b"other", "minilm").unwrap(), first);
     }
 
     #[test]
     fn a_changed_file_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("release");
-        Release::write(&out, &sources(), b"heads").unwrap();
+        Release::write(&out, &sources(), b"heads", "minilm").unwrap();
         std::fs::write(out.join("heads.safetensors"), b"broken").unwrap();
         let error = Release::read(&out).err().unwrap().to_string();
         assert!(error.contains("heads.safetensors: SHA-256: found"), "{error}");
@@ -154,7 +171,7 @@ mod tests {
     fn a_folder_with_something_else_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("thesis.txt"), "precious").unwrap();
-        assert!(Release::write(dir.path(), &sources(), b"heads").is_err());
+        assert!(Release::write(dir.path(), &sources(), b"heads", "minilm").is_err());
         assert!(dir.path().join("thesis.txt").exists());
     }
 }

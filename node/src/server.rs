@@ -1,6 +1,7 @@
 //! `tertulia serve`: one node, from its configuration to its last goodbye.
 
 use crate::action_client::ActionClient;
+use crate::brain::LoadedRelease;
 use crate::http::{App, routes};
 use crate::peers::{PeerTurns, TurnService};
 use actors::{Brain, GpuHandle, Router, Sessions};
@@ -38,11 +39,12 @@ pub async fn serve(config: NodeConfig, metrics: PrometheusHandle) -> anyhow::Res
         .await
         .with_context(|| format!("http.listen: cannot listen on {}", config.http.listen))?;
     let encoder = match &config.encoder {
-        Some(dir) => dir.clone(),
-        None => crate::model_store::encoder_dir()?,
+        Some(name) => name.to_string_lossy().into_owned(),
+        None => crate::brain::encoder_of(&config.release)?,
     };
+    let encoder = crate::model_store::encoder_at(&encoder).context("encoder")?;
     let (release_dir, inference) = (config.release.clone(), config.inference.clone());
-    let (engine, scorer, release) =
+    let LoadedRelease { engine, scorer, compute, id: release } =
         tokio::task::spawn_blocking(move || crate::brain::load_release(&release_dir, &encoder, &inference)).await??;
     tracing::info!(release = release.as_str(), encoder = scorer.describe(), "the release is loaded");
     let gpu = GpuHandle::start(&config.inference).await.context("cannot start the GPU actor")?;
@@ -69,6 +71,7 @@ pub async fn serve(config: NodeConfig, metrics: PrometheusHandle) -> anyhow::Res
         peers,
         engine,
         nlu: nlu.clone(),
+        compute,
         release,
         metrics,
         stopping: AtomicBool::new(false),

@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use shaders::{ComputeReport, MemoryKind, MemoryUsage};
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::ChronoUtc;
@@ -34,10 +35,72 @@ pub fn start_metrics() -> anyhow::Result<PrometheusHandle> {
                 &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0],
             )
         })
+        .and_then(|b| {
+            b.set_buckets_for_metric(
+                Matcher::Suffix("_tokens".into()),
+                &[8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_024.0, 2_048.0, 4_096.0],
+            )
+        })
         .and_then(PrometheusBuilder::install_recorder)
         .context("cannot start the metrics recorder")?;
     metrics_process::Collector::default().describe();
-    metrics::describe_histogram!("tertulia_turn_seconds", "Time from a turn's arrival to its reply, by outcome");
-    metrics::describe_counter!("tertulia_turns_total", "Turns by outcome");
+    describe();
     Ok(handle)
+}
+
+/// Help texts, with units.
+fn describe() {
+    use metrics::{describe_counter as counter, describe_gauge as gauge, describe_histogram as histogram};
+    histogram!("tertulia_turn_seconds", "Time from a turn's arrival to its reply, by outcome");
+    counter!("tertulia_turns_total", "Turns by outcome");
+    counter!("tertulia_nlu_cache_hits_total", "Texts that were understood before");
+    counter!("tertulia_nlu_cache_misses_total", "Texts that were not");
+    gauge!("tertulia_encoder_queue_requests", "Requests that wait for the device, by class");
+    histogram!("tertulia_encoder_queue_seconds", "Time that a request waited for the device, by class");
+    histogram!("tertulia_encoder_batch_seconds", "Time of a batch, with what is around the device");
+    histogram!("tertulia_encoder_batch_requests", "Requests of a batch");
+    histogram!("tertulia_encoder_batch_tokens", "Tokens of a batch");
+    counter!("tertulia_encoder_tokens_total", "Tokens that were encoded");
+    counter!("tertulia_encoder_refusals_total", "Requests without an answer, by class and reason");
+    counter!("tertulia_encoder_dropped_total", "Requests that were taken out of the queue, by class and reason");
+    counter!("tertulia_encoder_fallbacks_total", "Passes that the CPU path ran because the device could not");
+    gauge!(
+        "tertulia_encoder_device_seconds_total",
+        "Time that the device has worked, by its own clock where it has one"
+    );
+    gauge!("tertulia_encoder_memory_bytes", "Bytes in the ledger, by memory (device, host) and kind");
+    gauge!("tertulia_encoder_memory_limit_bytes", "The ledger's limit, by memory");
+    gauge!("tertulia_encoder_memory_peak_bytes", "The most that was in the ledger at once, by memory");
+    gauge!("tertulia_encoder_memory_allocated_bytes", "What the device's allocator says it has handed out");
+    counter!("tertulia_encoder_model_loads_total", "Models that were brought to the device");
+    counter!("tertulia_encoder_evictions_total", "Models that had to leave the device for another");
+    counter!("tertulia_encoder_device_losses_total", "Times that the device was lost");
+    gauge!("tertulia_encoder_device_up", "Is the device there? With its adapter and the precision of weights");
+}
+
+/// Sets the metrics of the encoder's memory and device, which are asked for and not counted.
+pub fn record_compute(report: &ComputeReport) {
+    record_memory("host", &report.host);
+    metrics::counter!("tertulia_encoder_fallbacks_total").absolute(report.fallbacks);
+    let Some(device) = &report.device else { return };
+    record_memory("device", &device.usage);
+    if let Some(both) = device.reconciled {
+        metrics::gauge!("tertulia_encoder_memory_allocated_bytes").set(both.allocator_bytes as f64);
+    }
+    metrics::counter!("tertulia_encoder_model_loads_total").absolute(device.loads);
+    metrics::counter!("tertulia_encoder_evictions_total").absolute(device.evictions);
+    metrics::counter!("tertulia_encoder_device_losses_total").absolute(device.losses);
+    // Counters are whole numbers here: a gauge that only grows reads the same.
+    metrics::gauge!("tertulia_encoder_device_seconds_total").set(device.busy.as_secs_f64());
+    let (adapter, precision) = (device.adapter.clone(), device.precision.name());
+    metrics::gauge!("tertulia_encoder_device_up", "adapter" => adapter, "precision" => precision)
+        .set(f64::from(u8::from(device.open)));
+}
+
+fn record_memory(memory: &'static str, usage: &MemoryUsage) {
+    for (kind, bytes) in MemoryKind::ALL.into_iter().zip(usage.used_bytes) {
+        metrics::gauge!("tertulia_encoder_memory_bytes", "memory" => memory, "kind" => kind.name()).set(bytes as f64);
+    }
+    metrics::gauge!("tertulia_encoder_memory_limit_bytes", "memory" => memory).set(usage.limit_bytes as f64);
+    metrics::gauge!("tertulia_encoder_memory_peak_bytes", "memory" => memory).set(usage.peak_bytes as f64);
 }

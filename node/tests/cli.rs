@@ -98,3 +98,41 @@ fn a_port_in_use_and_a_typo_in_the_configuration_are_named() {
     let said = fail(2, &["serve", "--config", path(&config)]);
     assert!(said.contains("raft.heartbeat_ms: found 1, expected 10 to 10000"), "{said}");
 }
+
+#[test]
+fn models_are_listed_and_what_is_not_there_is_named() {
+    let cache = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tertulia"));
+        let out = command.args(args).env("TERTULIA_CACHE", cache.path()).output().unwrap();
+        (out.status.code(), text(&out.stdout), text(&out.stderr))
+    };
+    let (code, list, _) = run(&["model", "list", "--json"]);
+    let list: Value = serde_json::from_str(&list).unwrap();
+    assert_eq!(code, Some(0));
+    let models = list["models"].as_array().unwrap();
+    assert_eq!((&models[0]["name"], &models[1]["name"]), (&"all-minilm-l6-v2".into(), &"multilingual-e5-small".into()));
+    assert_eq!(
+        (&models[1]["layers"], &models[1]["width"], &models[1]["cached"]),
+        (&12.into(), &384.into(), &false.into())
+    );
+    // A folder that was put there by hand is listed with what can be read of it.
+    std::fs::create_dir_all(cache.path().join("models/someone--else")).unwrap();
+    let (_, list, _) = run(&["model", "list"]);
+    assert!(list.lines().any(|l| l.starts_with("someone/else") && l.contains("put there by hand")), "{list}");
+
+    for (args, words) in [
+        (&["model", "verify", "multilingual-e5-small"][..], "`tertulia model pull multilingual-e5-small` fetches it"),
+        (
+            &["model", "pull", "minilm"],
+            "\"minilm\" is no model: expected one of all-minilm-l6-v2, multilingual-e5-small",
+        ),
+        (&["model", "pull", "./here"], "a folder is not fetched"),
+        (&["model", "bench", "someone/tiny"], "`tertulia model pull someone/tiny` fetches it"),
+    ] {
+        let (code, _, said) = run(args);
+        assert!(code == Some(2) && said.contains(words), "{args:?}: {said}");
+    }
+    let (code, _, said) = run(&["model", "verify"]);
+    assert!(code == Some(1) && said.contains("no tertulia-model.json"), "{said}");
+}

@@ -179,6 +179,11 @@ impl MemoryBudget {
         MemoryUsage { limit_bytes: ledger.limit, used_bytes: state.used, peak_bytes: state.peak }
     }
 
+    /// Bytes that this owner has reserved.
+    pub fn own_bytes(&self) -> u64 {
+        self.0.ledger.state().owners.get(&self.0.id).map_or(0, |account| account.used)
+    }
+
     /// Bytes that are reserved now.
     pub fn used_bytes(&self) -> u64 {
         self.usage().total_bytes()
@@ -203,6 +208,15 @@ impl Reservation {
     /// Its size in bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Gives back all but `bytes`; it never grows.
+    pub fn shrink(&mut self, bytes: u64) {
+        if bytes < self.bytes {
+            let rest = Self { owner: self.owner.clone(), kind: self.kind, bytes: self.bytes - bytes };
+            self.bytes = bytes;
+            drop(rest);
+        }
     }
 }
 
@@ -232,6 +246,10 @@ mod tests {
         let second = budget.reserve(Activations, 30).unwrap();
         let usage = budget.usage();
         assert_eq!((usage.used_bytes, usage.total_bytes()), ([70, 30, 0, 0], 100));
+        let mut first = first;
+        first.shrink(50);
+        first.shrink(60);
+        assert_eq!((first.bytes(), budget.usage().used_bytes), (50, [50, 30, 0, 0]));
         drop((first, second));
         let usage = budget.usage();
         assert_eq!((usage.total_bytes(), usage.peak_bytes), (0, 100));

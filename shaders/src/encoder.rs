@@ -1,17 +1,18 @@
 //! `Encoder`: from text to token states and sentence embeddings, on the device that the options name.
 
 use crate::{
-    budget::MemoryBudget,
-    cpu::{CpuEncoder, Threads},
+    compute::Compute,
+    cpu::{CpuEncoder, gemm::Storage},
     error::ModelError,
-    gpu::{Gpu, GpuEncoder, GpuError},
+    gpu::{GpuError, GpuHost, Seat},
     hidden::Hidden,
     limits,
-    model::{BertConfig, Weights},
+    model::{BertConfig, FolderWeights, Pooling, Weights, load_prompt},
     packed::PackedBatch,
 };
-use cluster_config::{Device, InferenceOptions};
+use cluster_config::{CpuPrecision, Device, InferenceOptions};
 use dialogue::{EncodedUtterance, ports::ScoreError};
+use sha2::{Digest, Sha256};
 use std::{fmt, path::Path, sync::Arc};
 use tokenizers::{Tokenizer, TruncationParams};
 
@@ -20,7 +21,8 @@ use tokenizers::{Tokenizer, TruncationParams};
 pub struct EncoderId {
     /// Its folder's name.
     pub name: String,
-    /// SHA-256 of its weights, hexadecimal.
+    /// SHA-256 of its weights file, hexadecimal; with a prompt or another pooling than the mean, of that hash and of
+    /// both, for then the same weights compute something else.
     pub weights_sha256: String,
 }
 
@@ -30,18 +32,15 @@ impl fmt::Display for EncoderId {
     }
 }
 
-/// The path that computes.
-enum Backend {
-    Cpu(Box<CpuEncoder>),
-    Gpu(Box<GpuEncoder>),
-}
-
 struct Inner {
     id: EncoderId,
-    config: BertConfig,
+    /// Stands before every text.
+    prompt: String,
     tokenizer: Tokenizer,
-    backend: Backend,
-    budget: MemoryBudget,
+    compute: Compute,
+    /// The CPU path: it serves where there is no device, and while the device is lost.
+    cpu: Arc<CpuEncoder>,
+    seat: Option<Arc<Seat>>,
     batch_tokens_max: usize,
 }
 
@@ -56,47 +55,99 @@ impl fmt::Debug for Encoder {
 }
 
 impl Encoder {
-    /// Loads `model.safetensors`, `tokenizer.json` and `config.json` from a folder onto the device of the options.
+    /// Loads a model's folder onto the device of the options: `config.json`, `tokenizer.json` and `model.safetensors`
+    /// (or `model.e5s1`, which is its own configuration) and, where they are there, sentence-transformers'
+    /// `1_Pooling/config.json` and `config_sentence_transformers.json` (the prompt).
     ///
     /// An error names the file and, where there is one, the tensor or field with what was found and expected.
     pub fn load(dir: &Path, options: &InferenceOptions) -> Result<Self, ModelError> {
-        let config = BertConfig::load(&dir.join("config.json"))?;
+        Self::load_on(&Compute::open(options)?, dir)
+    }
+
+    /// The same, beside other encoders.
+    pub fn load_on(compute: &Compute, dir: &Path) -> Result<Self, ModelError> {
+        let config = BertConfig::of_folder(dir)?;
+        let prompt = load_prompt(&dir.join("config_sentence_transformers.json"))?;
         let tokenizer = load_tokenizer(&dir.join("tokenizer.json"), &config)?;
-        let budget = MemoryBudget::new(options.host_memory_bytes_max);
-        let weights = Weights::load(&dir.join("model.safetensors"), &config, &budget)?;
+        let weights = Weights::load(&FolderWeights::find(dir), &config, compute.host_budget())?;
         let name = dir.file_name().map_or_else(|| "encoder".into(), |n| n.to_string_lossy().into_owned());
-        let id = EncoderId { name, weights_sha256: weights.sha256.clone() };
-        let backend = backend(&config, weights, options, &budget)?;
+        let id = EncoderId { name, weights_sha256: identity(&weights.sha256, config.pooling, &prompt) };
         // The widest activation of a pass is one binding.
         let widest = 4 * config.intermediate_size.max(3 * config.hidden_size);
         let pass_tokens_max = limits::PASS_TOKENS_MAX.min(limits::BINDING_BYTES_MAX as usize / widest);
+        let options = compute.options();
         let batch_tokens_max = options.batch_tokens_max.clamp(limits::UTTERANCE_TOKENS_MAX, pass_tokens_max);
-        Ok(Self(Arc::new(Inner { id, config, tokenizer, backend, budget, batch_tokens_max })))
+        // A device is given the weights as they are.
+        let storage = match options.cpu_precision {
+            CpuPrecision::Bf16 if compute.device().is_none() => Storage::Bf16,
+            _ => Storage::F32,
+        };
+        let cpu = CpuEncoder::new(config, weights, storage, compute.threads().clone(), compute.host_budget().clone());
+        let cpu = Arc::new(cpu);
+        let seat = match compute.device() {
+            None => None,
+            Some(device) => match take_seat(device, &id.name, &cpu, options) {
+                Ok(seat) => Some(seat),
+                Err(error) if options.device == Device::Gpu => return Err(error.into()),
+                // A GPU that cannot run the model must not keep the node from serving.
+                Err(error) => {
+                    tracing::warn!(%error, "the GPU cannot run the encoder: the CPU path serves");
+                    None
+                }
+            },
+        };
+        Ok(Self(Arc::new(Inner { id, prompt, tokenizer, compute: compute.clone(), cpu, seat, batch_tokens_max })))
     }
 
-    /// Tokenizes one text and puts the special tokens around it; at most 256 tokens, the rest is cut off.
+    /// Tokenizes one text with the model's prompt before it and the special tokens around both; at most 256 tokens, the
+    /// rest is cut off. Offsets are bytes of `text`; special tokens and the prompt's have (0, 0).
     pub fn encode(&self, text: &str) -> Result<EncodedUtterance, ScoreError> {
-        let encoding = self.0.tokenizer.encode(text, true).map_err(|e| ScoreError::Tokenize(e.to_string()))?;
-        let special = encoding.get_special_tokens_mask();
-        let offsets = encoding.get_offsets().iter().zip(special);
-        let offsets = offsets.map(|((a, b), s)| if *s == 1 { (0, 0) } else { (*a as u32, *b as u32) }).collect();
+        let prompted = [&self.0.prompt, text].concat();
+        let encoding = self.0.tokenizer.encode(prompted, true).map_err(|e| ScoreError::Tokenize(e.to_string()))?;
+        let prompt = self.0.prompt.len();
+        let offset = |((a, b), special): (&(usize, usize), &u32)| match *special == 1 || *b <= prompt {
+            true => (0, 0),
+            // A token may begin in the prompt, with the space at its end.
+            false => (a.saturating_sub(prompt) as u32, (b - prompt) as u32),
+        };
+        let offsets = encoding.get_offsets().iter().zip(encoding.get_special_tokens_mask()).map(offset).collect();
         Ok(EncodedUtterance { text: text.to_owned(), token_ids: encoding.get_ids().to_vec(), offsets })
     }
 
-    /// Runs utterances of [`Encoder::encode`], in passes of at most the options' `batch_tokens_max` tokens.
+    /// Runs utterances of [`Encoder::encode`], in passes of at most the options' `batch_tokens_max` tokens, and in shorter ones where
+    /// memory is short; only a single utterance that does not fit is refused.
     ///
     /// The results stand in the order of the utterances, and none depends on its neighbours in the batch.
     pub fn forward(&self, utterances: &[EncodedUtterance]) -> Result<Hidden, ScoreError> {
         let mut hidden = Hidden::new(self.hidden_size());
-        for pass in self.passes(utterances) {
-            let packed = PackedBatch::new(pass, self.0.config.vocab_size);
-            let part = match &self.0.backend {
-                Backend::Cpu(cpu) => cpu.forward(&packed)?,
-                Backend::Gpu(gpu) => gpu.forward(&packed)?,
-            };
-            hidden.append(part);
+        // A stack: what is next lies on top.
+        let mut passes: Vec<&[EncodedUtterance]> = self.passes(utterances).into_iter().rev().collect();
+        while let Some(pass) = passes.pop() {
+            match self.pass(&PackedBatch::new(pass, self.config().vocab_size)) {
+                Err(ScoreError::OverBudget { .. }) if pass.len() > 1 => {
+                    let (first, second) = pass.split_at(pass.len() / 2);
+                    passes.extend([second, first]);
+                }
+                part => hidden.append(part?),
+            }
         }
         Ok(hidden)
+    }
+
+    /// One pass: on the device, or on the CPU path where there is none or it fails.
+    fn pass(&self, batch: &PackedBatch) -> Result<Hidden, ScoreError> {
+        let Inner { compute, cpu, seat, .. } = &*self.0;
+        if let (Some(device), Some(seat)) = (compute.device(), seat) {
+            match device.forward(seat, batch) {
+                Ok(hidden) => return Ok(hidden),
+                Err(GpuError::OverBudget(refusal)) => return Err(refusal.into()),
+                Err(error) => {
+                    tracing::debug!(%error, "the CPU path serves this batch");
+                    compute.count_fallback();
+                }
+            }
+        }
+        Ok(cpu.forward(batch)?)
     }
 
     /// Cuts a batch where the next utterance would exceed the tokens of one pass.
@@ -117,7 +168,7 @@ impl Encoder {
 
     /// Width of a token's state.
     pub fn hidden_size(&self) -> usize {
-        self.0.config.hidden_size
+        self.config().hidden_size
     }
 
     /// Its name and the hash of its weights.
@@ -130,51 +181,59 @@ impl Encoder {
         self.0.batch_tokens_max
     }
 
-    /// The ledger of its memory.
-    pub fn budget(&self) -> &MemoryBudget {
-        &self.0.budget
+    /// Would a batch run at once, without the weights being brought to the device first?
+    pub fn is_loaded(&self) -> bool {
+        let Inner { compute, seat, .. } = &*self.0;
+        compute.device().zip(seat.as_ref()).is_none_or(|(device, seat)| device.is_ready(seat))
+    }
+
+    /// Where it runs, with the ledgers of its memory.
+    pub fn compute(&self) -> &Compute {
+        &self.0.compute
+    }
+
+    /// The model's sizes.
+    pub fn config(&self) -> &BertConfig {
+        self.0.cpu.config()
     }
 
     /// For people: the model, the device and the path.
     pub fn describe(&self) -> String {
-        let device = match &self.0.backend {
-            Backend::Cpu(cpu) => match cpu.threads().count() {
-                1 => "CPU path, 1 thread".to_owned(),
-                n => format!("CPU path, {n} threads"),
-            },
-            Backend::Gpu(gpu) => format!("GPU {}", gpu.name()),
-        };
-        format!("{} on {device}, f32", self.0.id.name)
+        let Inner { id, compute, cpu, seat, .. } = &*self.0;
+        match (compute.device(), seat) {
+            (Some(device), Some(_)) => {
+                format!("{} on GPU {}, {}", id.name, device.adapter(), device.precision().name())
+            }
+            _ => {
+                let count = cpu.threads().count();
+                let threads = if count == 1 { "thread" } else { "threads" };
+                let storage = if cpu.storage() == Storage::Bf16 { "bf16" } else { "f32" };
+                format!("{} on CPU path, {count} {threads}, {storage}", id.name)
+            }
+        }
     }
 }
 
-fn backend(
-    config: &BertConfig,
-    weights: Weights,
+/// A place for the model on the device, which it has reached once.
+fn take_seat(
+    device: &GpuHost,
+    name: &str,
+    cpu: &Arc<CpuEncoder>,
     options: &InferenceOptions,
-    budget: &MemoryBudget,
-) -> Result<Backend, ModelError> {
-    let on_gpu = |weights: &Weights| match Gpu::open(options.device == Device::Gpu, budget.clone())? {
-        Some(gpu) => GpuEncoder::new(config.clone(), weights, gpu).map(Some),
-        None => Ok(None),
-    };
-    match options.device {
-        Device::Cpu => {}
-        Device::Gpu => {
-            let hint = "no adapter was found, not even a software one (Debian: install mesa-vulkan-drivers)";
-            let gpu = on_gpu(&weights)?.ok_or_else(|| GpuError::Device(hint.into()))?;
-            return Ok(Backend::Gpu(Box::new(gpu)));
-        }
-        Device::Auto => match on_gpu(&weights) {
-            Ok(Some(gpu)) => return Ok(Backend::Gpu(Box::new(gpu))),
-            Ok(None) => tracing::info!("no GPU was found: the CPU path serves"),
-            // A GPU that cannot run the model must not keep the node from serving.
-            Err(error) => tracing::warn!(%error, "the GPU cannot run the encoder: the CPU path serves"),
-        },
+) -> Result<Arc<Seat>, GpuError> {
+    let floor_bytes = options.device_memory_floors.get(name).copied().unwrap_or(0);
+    let seat = device.seat(name, cpu.clone(), floor_bytes)?;
+    device.load(&seat)?;
+    Ok(seat)
+}
+
+/// What [`EncoderId::weights_sha256`] says.
+fn identity(weights_sha256: &str, pooling: Pooling, prompt: &str) -> String {
+    if pooling == Pooling::Mean && prompt.is_empty() {
+        return weights_sha256.to_owned();
     }
-    let threads = Threads::new(options.cpu_threads)?;
-    let cpu = CpuEncoder::new(config.clone(), weights, threads, budget.clone());
-    Ok(Backend::Cpu(Box::new(cpu)))
+    let all = format!("{weights_sha256}\n{pooling:?}\n{prompt}");
+    Sha256::digest(all.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn load_tokenizer(path: &Path, config: &BertConfig) -> Result<Tokenizer, ModelError> {
@@ -182,9 +241,9 @@ fn load_tokenizer(path: &Path, config: &BertConfig) -> Result<Tokenizer, ModelEr
     let bytes = std::fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
     let mut tokenizer =
         Tokenizer::from_bytes(&bytes).map_err(|e| broken(format!("not a tokenizer description: {e}")))?;
-    let ids = tokenizer.get_vocab_size(true);
-    if ids > config.vocab_size {
-        return Err(broken(format!("{ids} token ids, the encoder has vectors for {}", config.vocab_size)));
+    let highest = tokenizer.get_vocab(true).into_values().max().unwrap_or(0) as usize;
+    if highest >= config.vocab_size {
+        return Err(broken(format!("the token id {highest}, the encoder has vectors for {}", config.vocab_size)));
     }
     let max_length = limits::UTTERANCE_TOKENS_MAX.min(config.max_position_embeddings);
     // The file's own padding and truncation are for batches of one length; ours are packed.

@@ -1,6 +1,7 @@
 //! WGSL kernels, the encoder, heads and their training, with a CPU twin for every kernel.
 
 pub mod budget;
+mod compute;
 pub mod cpu;
 mod encoder;
 mod error;
@@ -14,8 +15,10 @@ pub mod packed;
 mod train;
 
 pub use budget::{MemoryBudget, MemoryKind, MemoryUsage, OverBudget, Reservation};
+pub use compute::{Compute, ComputeReport};
 pub use encoder::{Encoder, EncoderId};
 pub use error::{ModelError, TrainError};
+pub use gpu::DeviceReport;
 pub use heads::Heads;
 pub use hidden::Hidden;
 pub use nlu_model::NluModel;

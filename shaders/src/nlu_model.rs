@@ -79,6 +79,10 @@ impl Scorer for NluModel {
         self.batch_tokens_max
     }
 
+    fn is_loaded(&self) -> bool {
+        self.encoder.is_loaded()
+    }
+
     fn describe(&self) -> String {
         format!(
             "{}; {} intents, {} entity types",

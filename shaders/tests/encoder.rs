@@ -2,7 +2,7 @@
 
 mod common;
 
-use cluster_config::{Device, InferenceOptions};
+use cluster_config::{Device, InferenceOptions, MemoryLimit};
 use common::{cpu_encoder, cpu_options, gpu_encoder, model_dir};
 use dialogue::ports::ScoreError;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -40,9 +40,10 @@ fn a_batch_on_the_gpu_gives_what_its_utterances_give_alone() {
         assert!(encoder.describe().contains("GPU"), "{}", encoder.describe());
         check_packing(&encoder);
         // A larger batch after smaller ones takes more room and gives the old one back.
-        let used = encoder.budget().used_bytes();
+        let used = || encoder.compute().report().device.expect("there is one").usage.total_bytes();
+        let before = used();
         check_packing(&encoder);
-        assert_eq!(encoder.budget().used_bytes(), used);
+        assert_eq!(used(), before);
     }
 }
 
@@ -84,21 +85,28 @@ fn the_number_of_threads_does_not_change_the_result() {
 
 #[test]
 fn budgets_refuse_before_anything_is_allocated() {
-    // The weights do not fit.
-    for device in [Device::Cpu, Device::Gpu] {
-        let options = InferenceOptions { device, host_memory_bytes_max: 10 << 20, ..InferenceOptions::default() };
+    // The weights do not fit: neither the memory of the host nor that of the device.
+    let little = MemoryLimit::Bytes(10 << 20);
+    let host = InferenceOptions { host_memory_bytes_max: 10 << 20, ..cpu_options(1) };
+    let device = InferenceOptions { device: Device::Gpu, device_memory_max: little, ..InferenceOptions::default() };
+    for options in [host, device] {
+        if options.device == Device::Gpu && gpu_encoder().is_none() {
+            continue;
+        }
         let error = Encoder::load(&model_dir(), &options).unwrap_err();
         assert!(matches!(error, ModelError::OverBudget(o) if o.limit_bytes == 10 << 20), "{error}");
     }
-    // The weights fit, a large batch does not, a small one still does.
-    let options = InferenceOptions { host_memory_bytes_max: 92 << 20, ..cpu_options(1) };
+    // The weights fit, a long utterance does not, many short ones do, if not all at once.
+    let weights = cpu_encoder().compute().report().host.total_bytes();
+    let limit = weights + (2 << 20);
+    let options = InferenceOptions { host_memory_bytes_max: limit, ..cpu_options(1) };
     let encoder = Encoder::load(&model_dir(), &options).expect("the weights fit");
-    let used = encoder.budget().used_bytes();
-    let long = encoder.encode(&"word ".repeat(300)).expect("it tokenizes");
-    let refused = encoder.forward(&vec![long; 16]).unwrap_err();
-    assert!(matches!(refused, ScoreError::OverBudget { limit_bytes, .. } if limit_bytes == 92 << 20), "{refused}");
-    assert_eq!(encoder.budget().used_bytes(), used);
-    assert_eq!(encoder.forward(&[encoder.encode("hi").expect("it tokenizes")]).expect("it fits").len(), 1);
+    let encode = |text: &str| encoder.encode(text).expect("it tokenizes");
+    let refused = encoder.forward(&[encode(&"word ".repeat(300))]).unwrap_err();
+    assert!(matches!(refused, ScoreError::OverBudget { limit_bytes, .. } if limit_bytes == limit), "{refused}");
+    assert_eq!(encoder.compute().report().host.total_bytes(), weights);
+    assert_eq!(encoder.forward(&vec![encode("a few words"); 100]).expect("in parts it fits").len(), 100);
+    assert!(encoder.compute().report().host.peak_bytes <= limit);
 }
 
 /// A copy of the model's small files with a weights file made by `change` from the real one.
@@ -139,7 +147,10 @@ fn broken_weights_are_named_with_file_and_tensor() {
     assert!(error.to_string().contains("not a whole safetensors file (0 bytes)"), "{error}");
 
     let (dir, error) = broken(|real| rewritten(real, |name, view| (name != KEY).then(|| same(&view))));
-    assert_eq!(error.to_string(), format!("{}: tensor {KEY}: found nothing, expected F32 [384, 384]", file(&dir)));
+    assert_eq!(
+        error.to_string(),
+        format!("{}: tensor {KEY}: found nothing, expected F32, F16 or BF16 [384, 384]", file(&dir))
+    );
 
     let (_, error) = broken(|real| {
         rewritten(real, |name, view| {
@@ -148,19 +159,19 @@ fn broken_weights_are_named_with_file_and_tensor() {
             Some((dtype, shape, bytes))
         })
     });
-    assert!(error.to_string().ends_with("found F32 [192, 768], expected F32 [384, 384]"), "{error}");
+    assert!(error.to_string().ends_with("found F32 [192, 768], expected F32, F16 or BF16 [384, 384]"), "{error}");
 
     let (_, error) = broken(|real| {
         rewritten(real, |name, view| {
             let (_, shape, mut bytes) = same(&view);
             if name == KEY {
                 bytes.truncate(bytes.len() / 2);
-                return Some((Dtype::F16, shape, bytes));
+                return Some((Dtype::I16, shape, bytes));
             }
             Some((view.dtype(), shape, bytes))
         })
     });
-    assert!(error.to_string().ends_with("found F16 [384, 384], expected F32 [384, 384]"), "{error}");
+    assert!(error.to_string().ends_with("found I16 [384, 384], expected F32, F16 or BF16 [384, 384]"), "{error}");
 
     let (_, error) = broken(|real| {
         rewritten(real, |name, view| {

@@ -1,9 +1,10 @@
-//! Both paths against vectors that PyTorch made (`golden/make_golden.py`).
+//! Both paths against vectors that PyTorch (`golden/make_golden.py`) and NumPy (`golden/make_golden_e5.py`) made.
 
 mod common;
 
-use common::{cosine, cpu_encoder, gpu_encoder};
+use common::{cosine, cpu_encoder, cpu_options, gpu_encoder, multilingual_dir};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use tertulia_shaders::Encoder;
 
 #[derive(Deserialize)]
@@ -21,14 +22,12 @@ struct Entry {
     last_token: Vec<f32>,
 }
 
-fn golden() -> Golden {
+fn minilm() -> Golden {
     serde_json::from_str(include_str!("../golden/minilm.json")).expect("the golden file is ours")
 }
 
 /// One batch of all sentences, so that packing is a part of what is compared.
-fn check(encoder: &Encoder) {
-    let golden = golden();
-    assert_eq!(encoder.id().weights_sha256, golden.weights_sha256, "the vectors belong to other weights");
+fn check(encoder: &Encoder, golden: &Golden) {
     let batch: Vec<_> = golden.entries.iter().map(|e| encoder.encode(&e.text).expect("it tokenizes")).collect();
     let hidden = encoder.forward(&batch).expect("it runs");
     assert_eq!(hidden.len(), golden.entries.len());
@@ -54,12 +53,35 @@ fn check(encoder: &Encoder) {
 
 #[test]
 fn the_cpu_path_agrees_with_pytorch() {
-    check(&cpu_encoder());
+    let (encoder, golden) = (cpu_encoder(), minilm());
+    assert_eq!(encoder.id().weights_sha256, golden.weights_sha256, "the vectors belong to other weights");
+    check(&encoder, &golden);
 }
 
 #[test]
 fn the_gpu_path_agrees_with_pytorch() {
     if let Some(encoder) = gpu_encoder() {
-        check(&encoder);
+        check(&encoder, &minilm());
     }
+}
+
+#[test]
+fn the_packed_multilingual_encoder_agrees_with_numpy() {
+    let Some(dir) = multilingual_dir() else { return };
+    let golden: Golden =
+        serde_json::from_str(include_str!("../golden/e5-small.json")).expect("the golden file is ours");
+    let file = std::fs::read(dir.join("model.e5s1")).expect("the weights");
+    let found: String = Sha256::digest(&file).iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(found, golden.weights_sha256, "the vectors belong to other weights");
+    let encoder = Encoder::load(&dir, &cpu_options(2)).expect("the encoder of the cache loads");
+    // 54 MB of words in 4 bits and 86 MB of layers: less than half of what they are in f32.
+    let used = encoder.compute().report().host.total_bytes();
+    assert!((139_000_000..142_000_000).contains(&used), "{used} bytes");
+    check(&encoder, &golden);
+    // The prompt takes tokens, not characters.
+    let text = "我想订 a table";
+    let encoded = encoder.encode(text).expect("it tokenizes");
+    let spans: Vec<&str> = encoded.offsets.iter().map(|o| &text[o.0 as usize..o.1 as usize]).collect();
+    assert_eq!(spans.concat().replace(' ', ""), "我想订atable");
+    assert!(spans[0].is_empty() && spans[1].is_empty() && spans[2].is_empty(), "{spans:?}");
 }

@@ -3,47 +3,10 @@
 // A subgroup of 8 lanes makes 32 rows × 32 columns and shares no workgroup memory: a load costs such an adapter a loop over
 // the lanes with a check of its bounds, and a barrier suspends every lane. So each lane loads its part of 32 rows, four
 // numbers of each, and hands them around by broadcasts; sums have names, for arrays would be spilled.
-// Needs subgroups of exactly 8 lanes. Rows beyond the batch read the last row and store nothing.
-
-override K: u32;        // columns of x, a multiple of 32
-override N: u32;        // columns of y, a multiple of 32
-override GELU: bool = false;
-
-struct Batch { tokens: u32, sequences: u32 }
-
-@group(0) @binding(0) var<uniform> batch: Batch;
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;       // [T, K]
-@group(0) @binding(2) var<storage, read> w: array<vec4<f32>>;       // [K, N]
-@group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;    // [N]
-@group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>; // [T, N]
+// Needs subgroups of exactly 8 lanes, K and N multiples of 32. Rows beyond the batch read the last row and store nothing.
 
 const LANES: u32 = 8u;
 const ROWS: u32 = 32u;
-
-// erf after Abramowitz and Stegun 7.1.26, as the twin has it.
-fn gelu(v: vec4<f32>) -> vec4<f32> {
-    let z = abs(v) * 0.70710678;
-    let t = 1.0 / (1.0 + 0.3275911 * z);
-    let p = ((((1.0614054 * t - 1.453152) * t + 1.4214138) * t - 0.28449672) * t + 0.2548296) * t;
-    let tail = 0.5 * p * exp(-min(z * z, vec4<f32>(87.0)));
-    return v * select(1.0 - tail, tail, v < vec4<f32>(0.0));
-}
-
-fn store(row: u32, column: u32, sum: vec4<f32>) {
-    if (row < batch.tokens) {
-        let v = sum + bias[column];
-        if (GELU) {
-            y[row * (N / 4u) + column] = gelu(v);
-        } else {
-            y[row * (N / 4u) + column] = v;
-        }
-    }
-}
-
-// Four numbers of a row of x, times four rows of W's columns.
-fn add(sum: vec4<f32>, a: vec4<f32>, w0: vec4<f32>, w1: vec4<f32>, w2: vec4<f32>, w3: vec4<f32>) -> vec4<f32> {
-    return fma(vec4<f32>(a.w), w3, fma(vec4<f32>(a.z), w2, fma(vec4<f32>(a.y), w1, fma(vec4<f32>(a.x), w0, sum))));
-}
 
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id) lane: u32) {
@@ -151,10 +114,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id
         let x30 = x[r30 + k];
         let x31 = x[r31 + k];
         {
-            let w0 = w[at + 0u * n4];
-            let w1 = w[at + 1u * n4];
-            let w2 = w[at + 2u * n4];
-            let w3 = w[at + 3u * n4];
+            let w0 = weight(at + 0u * n4);
+            let w1 = weight(at + 1u * n4);
+            let w2 = weight(at + 2u * n4);
+            let w3 = weight(at + 3u * n4);
             at += 4u * n4;
             s0 = add(s0, subgroupBroadcast(x0, 0u), w0, w1, w2, w3);
             s1 = add(s1, subgroupBroadcast(x1, 0u), w0, w1, w2, w3);
@@ -190,10 +153,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id
             s31 = add(s31, subgroupBroadcast(x31, 0u), w0, w1, w2, w3);
         }
         {
-            let w0 = w[at + 0u * n4];
-            let w1 = w[at + 1u * n4];
-            let w2 = w[at + 2u * n4];
-            let w3 = w[at + 3u * n4];
+            let w0 = weight(at + 0u * n4);
+            let w1 = weight(at + 1u * n4);
+            let w2 = weight(at + 2u * n4);
+            let w3 = weight(at + 3u * n4);
             at += 4u * n4;
             s0 = add(s0, subgroupBroadcast(x0, 1u), w0, w1, w2, w3);
             s1 = add(s1, subgroupBroadcast(x1, 1u), w0, w1, w2, w3);
@@ -229,10 +192,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id
             s31 = add(s31, subgroupBroadcast(x31, 1u), w0, w1, w2, w3);
         }
         {
-            let w0 = w[at + 0u * n4];
-            let w1 = w[at + 1u * n4];
-            let w2 = w[at + 2u * n4];
-            let w3 = w[at + 3u * n4];
+            let w0 = weight(at + 0u * n4);
+            let w1 = weight(at + 1u * n4);
+            let w2 = weight(at + 2u * n4);
+            let w3 = weight(at + 3u * n4);
             at += 4u * n4;
             s0 = add(s0, subgroupBroadcast(x0, 2u), w0, w1, w2, w3);
             s1 = add(s1, subgroupBroadcast(x1, 2u), w0, w1, w2, w3);
@@ -268,10 +231,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id
             s31 = add(s31, subgroupBroadcast(x31, 2u), w0, w1, w2, w3);
         }
         {
-            let w0 = w[at + 0u * n4];
-            let w1 = w[at + 1u * n4];
-            let w2 = w[at + 2u * n4];
-            let w3 = w[at + 3u * n4];
+            let w0 = weight(at + 0u * n4);
+            let w1 = weight(at + 1u * n4);
+            let w2 = weight(at + 2u * n4);
+            let w3 = weight(at + 3u * n4);
             at += 4u * n4;
             s0 = add(s0, subgroupBroadcast(x0, 3u), w0, w1, w2, w3);
             s1 = add(s1, subgroupBroadcast(x1, 3u), w0, w1, w2, w3);
@@ -307,10 +270,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id
             s31 = add(s31, subgroupBroadcast(x31, 3u), w0, w1, w2, w3);
         }
         {
-            let w0 = w[at + 0u * n4];
-            let w1 = w[at + 1u * n4];
-            let w2 = w[at + 2u * n4];
-            let w3 = w[at + 3u * n4];
+            let w0 = weight(at + 0u * n4);
+            let w1 = weight(at + 1u * n4);
+            let w2 = weight(at + 2u * n4);
+            let w3 = weight(at + 3u * n4);
             at += 4u * n4;
             s0 = add(s0, subgroupBroadcast(x0, 4u), w0, w1, w2, w3);
             s1 = add(s1, subgroupBroadcast(x1, 4u), w0, w1, w2, w3);
@@ -346,10 +309,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id
             s31 = add(s31, subgroupBroadcast(x31, 4u), w0, w1, w2, w3);
         }
         {
-            let w0 = w[at + 0u * n4];
-            let w1 = w[at + 1u * n4];
-            let w2 = w[at + 2u * n4];
-            let w3 = w[at + 3u * n4];
+            let w0 = weight(at + 0u * n4);
+            let w1 = weight(at + 1u * n4);
+            let w2 = weight(at + 2u * n4);
+            let w3 = weight(at + 3u * n4);
             at += 4u * n4;
             s0 = add(s0, subgroupBroadcast(x0, 5u), w0, w1, w2, w3);
             s1 = add(s1, subgroupBroadcast(x1, 5u), w0, w1, w2, w3);
@@ -385,10 +348,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id
             s31 = add(s31, subgroupBroadcast(x31, 5u), w0, w1, w2, w3);
         }
         {
-            let w0 = w[at + 0u * n4];
-            let w1 = w[at + 1u * n4];
-            let w2 = w[at + 2u * n4];
-            let w3 = w[at + 3u * n4];
+            let w0 = weight(at + 0u * n4);
+            let w1 = weight(at + 1u * n4);
+            let w2 = weight(at + 2u * n4);
+            let w3 = weight(at + 3u * n4);
             at += 4u * n4;
             s0 = add(s0, subgroupBroadcast(x0, 6u), w0, w1, w2, w3);
             s1 = add(s1, subgroupBroadcast(x1, 6u), w0, w1, w2, w3);
@@ -424,10 +387,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id
             s31 = add(s31, subgroupBroadcast(x31, 6u), w0, w1, w2, w3);
         }
         {
-            let w0 = w[at + 0u * n4];
-            let w1 = w[at + 1u * n4];
-            let w2 = w[at + 2u * n4];
-            let w3 = w[at + 3u * n4];
+            let w0 = weight(at + 0u * n4);
+            let w1 = weight(at + 1u * n4);
+            let w2 = weight(at + 2u * n4);
+            let w3 = weight(at + 3u * n4);
             at += 4u * n4;
             s0 = add(s0, subgroupBroadcast(x0, 7u), w0, w1, w2, w3);
             s1 = add(s1, subgroupBroadcast(x1, 7u), w0, w1, w2, w3);

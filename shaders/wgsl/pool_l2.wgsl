@@ -1,19 +1,17 @@
-// embedding = mean of a sequence's states, scaled to length 1; twin: src/cpu/pool.rs. One workgroup a sequence.
+// embedding = mean of a sequence's states, or its first state, scaled to length 1; twin: src/cpu/pool.rs. One workgroup a sequence.
 
-override H: u32;  // numbers of a state, a multiple of 4
+override H: u32;             // numbers of a state, a multiple of 4
+override FIRST: bool = false; // the first state instead of the mean
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;                // [T, H]
 @group(0) @binding(1) var<storage, read> offsets: array<u32>;                // [S + 1]: where sequences begin
 @group(0) @binding(2) var<storage, read_write> embeddings: array<vec4<f32>>; // [S, H]
 
-const LANES: u32 = 64u;
-var<workgroup> partial: array<f32, LANES>;
-
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let h4 = H / 4u;
     let first = offsets[group.x];
-    let end = offsets[group.x + 1u];
+    let end = select(offsets[group.x + 1u], first + 1u, FIRST);
     var square = 0.0;
     for (var i = lane; i < h4; i += LANES) {
         var sum = vec4<f32>();
@@ -24,15 +22,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         embeddings[group.x * h4 + i] = mean;
         square += dot(mean, mean);
     }
-    partial[lane] = square;
-    for (var width = LANES / 2u; width > 0u; width /= 2u) {
-        workgroupBarrier();
-        if (lane < width) {
-            partial[lane] += partial[lane + width];
-        }
-    }
-    workgroupBarrier();
-    let length = max(sqrt(partial[0]), 1e-12);
+    let length = max(sqrt(total(lane, square)), 1e-12);
     for (var i = lane; i < h4; i += LANES) {
         embeddings[group.x * h4 + i] /= length;
     }

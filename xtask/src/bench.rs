@@ -68,10 +68,24 @@ const BENCHES: &[Bench] = &[
     },
     Bench {
         name: "kernels",
-        about: "GF/s of every matrix product, on the CPU path and on the best adapter",
+        about: "GF/s of every matrix product and of every kernel of the encoder, on the CPU path and on the best adapter",
         packages: &["tertulia-shaders-bench"],
         binary: "tertulia-shaders-bench",
         arguments: &["kernels"],
+    },
+    Bench {
+        name: "agreement",
+        about: "embeddings of 1,000 real sentences on every path and precision, against [--peer onnxruntime|torch]",
+        packages: &["tertulia-shaders-bench"],
+        binary: "tertulia-shaders-bench",
+        arguments: &["agreement"],
+    },
+    Bench {
+        name: "gpu-actor",
+        about: "interactive P99 on a quiet device and at twice its capacity, with bulk work beside [--gpu]",
+        packages: &["tertulia-shaders-bench"],
+        binary: "tertulia-shaders-bench",
+        arguments: &["gpu-actor"],
     },
     Bench {
         name: "fsync",

@@ -55,9 +55,9 @@ pub(crate) struct ReleaseArgs {
     /// The release that `tertulia train` made
     #[arg(long, default_value = "release")]
     pub release: PathBuf,
-    /// The encoder's folder; the model cache when left out
-    #[arg(long)]
-    pub encoder: Option<PathBuf>,
+    /// The encoder: a known model, owner/name that was pulled, or a folder; the release's own when left out
+    #[arg(long, value_name = "MODEL")]
+    pub encoder: Option<String>,
 }
 
 impl ReleaseArgs {
@@ -66,17 +66,17 @@ impl ReleaseArgs {
         &self,
     ) -> anyhow::Result<(std::sync::Arc<dialogue::engine::Engine>, std::sync::Arc<dyn dialogue::ports::Scorer>)> {
         let encoder = match &self.encoder {
-            Some(dir) => dir.clone(),
-            None => crate::model_store::ensure_encoder(false).await?,
+            Some(name) => crate::model_store::encoder_for(name).await?,
+            None => crate::model_store::encoder_for(&crate::brain::encoder_of(&self.release)?).await?,
         };
         let release = self.release.clone();
-        let (engine, scorer, _) = tokio::task::spawn_blocking(move || {
+        let loaded = tokio::task::spawn_blocking(move || {
             // One text at a time: the CPU is there at once.
             let options = InferenceOptions { device: cluster_config::Device::Cpu, ..Default::default() };
             crate::brain::load_release(&release, &encoder, &options)
         })
         .await??;
-        Ok((engine, scorer))
+        Ok((loaded.engine, loaded.scorer))
     }
 }
 

@@ -148,7 +148,7 @@ impl Run {
                     "{} wants a cluster of its own for each round: --rounds 1",
                     drill.name
                 );
-                let encoder = crate::model_store::ensure_encoder(false).await?;
+                let encoder = crate::model_store::ensure_encoder().await?;
                 let release = crate::model_store::cache_dir()?.join("drill").join("release");
                 let assistant = demo::find_assistant(&self.assistant)?;
                 demo::train_if_changed(&assistant, &release, &encoder).await?;

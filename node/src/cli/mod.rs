@@ -59,7 +59,7 @@ enum Command {
     Cluster(cluster::Cluster),
     /// Repair one node
     Node(node::Node),
-    /// Fetch and check the encoder
+    /// Fetch, list, check and measure encoders
     Model(model::Model),
     /// Check, export, import or shrink the data folder of a stopped node
     Data(data::Data),

@@ -19,9 +19,9 @@ pub(crate) struct Train {
     /// Where the release goes; an earlier release there is replaced
     #[arg(long, default_value = "release")]
     out: PathBuf,
-    /// The encoder's folder; the model cache when left out
-    #[arg(long)]
-    encoder: Option<PathBuf>,
+    /// The encoder: a known model, owner/name that was pulled, or a folder (`tertulia model list`)
+    #[arg(long, value_name = "MODEL", default_value = crate::model_store::DEFAULT)]
+    encoder: String,
     /// Same seed, same release
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -29,10 +29,7 @@ pub(crate) struct Train {
 
 impl Train {
     pub(crate) async fn run(self) -> anyhow::Result<Outcome> {
-        let encoder = match &self.encoder {
-            Some(dir) => dir.clone(),
-            None => crate::model_store::ensure_encoder(false).await?,
-        };
+        let encoder = crate::model_store::encoder_for(&self.encoder).await?;
         let started = Instant::now();
         let out = self.out.clone();
         let id = tokio::task::spawn_blocking(move || train(&self.assistant, &self.out, &encoder, self.seed)).await??;
@@ -63,11 +60,12 @@ pub(crate) fn train(
     crate::brain::compile(loaded.assistant)?;
     // Training on the CPU is the reproducible path: the same seed gives the same release.
     let options = InferenceOptions { device: cluster_config::Device::Cpu, ..Default::default() };
+    let name = crate::model_store::name_of(encoder);
     let encoder = crate::brain::load_encoder(encoder, &options)?;
     let bar = StageBar(Mutex::new((style::bar(1), "")));
     let heads = shaders::train(&encoder, &examples, &TrainOptions { seed, ..Default::default() }, &|p| bar.show(p))?;
     bar.finish();
-    Release::write(out, &sources, &heads.to_bytes())
+    Release::write(out, &sources, &heads.to_bytes(), &name)
 }
 
 /// One bar for every stage of the training.

@@ -58,7 +58,7 @@ impl Demo {
             let free = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
             free.with_context(|| format!("port {port} is in use; choose others with --port and --peer-port"))?;
         }
-        let encoder = crate::model_store::ensure_encoder(false).await?;
+        let encoder = crate::model_store::ensure_encoder().await?;
         let release = dir.join("release");
         train_if_changed(&assistant, &release, &encoder).await?;
 
@@ -131,7 +131,7 @@ pub(crate) fn find_assistant(asked: &Path) -> anyhow::Result<PathBuf> {
 /// Trains unless the release was made of these very files.
 pub(crate) async fn train_if_changed(assistant: &Path, release: &Path, encoder: &Path) -> anyhow::Result<()> {
     let sources = crate::assistant_files::read(assistant)?;
-    if Release::read(release).is_ok_and(|r| r.sources == sources) {
+    if Release::read(release).is_ok_and(|r| r.sources == sources && r.encoder == crate::model_store::name_of(encoder)) {
         return Ok(());
     }
     println!("training {}", assistant.display());

@@ -16,6 +16,7 @@ use cluster_config::NodeConfig;
 use dialogue::ReleaseId;
 use dialogue::engine::Engine;
 use metrics_exporter_prometheus::PrometheusHandle;
+use shaders::Compute;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -35,6 +36,8 @@ pub struct App {
     pub engine: Arc<Engine>,
     /// Its understanding.
     pub nlu: ModelHandle,
+    /// Where that runs.
+    pub compute: Compute,
     /// The release that answers.
     pub release: ReleaseId,
     /// `GET /metrics`.

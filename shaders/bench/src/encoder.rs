@@ -2,7 +2,7 @@
 
 use crate::peer::{Peer, PeerKind};
 use anyhow::{Context, Result, ensure};
-use cluster_config::{Device, InferenceOptions};
+use cluster_config::{CpuPrecision, Device, InferenceOptions};
 use dialogue::EncodedUtterance;
 use results::{Results, Row, median};
 use serde_json::json;
@@ -32,6 +32,9 @@ pub struct EncoderOptions {
     /// Run on the best adapter, software ones included, instead of the CPU path
     #[arg(long)]
     gpu: bool,
+    /// Weights of our side in bf16, where the CPU path runs
+    #[arg(long)]
+    bf16: bool,
     /// Threads of both sides; as many as there are cores when left out
     #[arg(long)]
     threads: Option<usize>,
@@ -45,7 +48,8 @@ pub fn run(options: &EncoderOptions, small: bool, out: &Path) -> Result<Results>
     let model = options.model.clone().map_or_else(cached_model, Ok)?;
     let threads = options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()));
     let device = if options.gpu { Device::Gpu } else { Device::Cpu };
-    let inference = InferenceOptions { device, cpu_threads: threads, ..InferenceOptions::default() };
+    let cpu_precision = if options.bf16 { CpuPrecision::Bf16 } else { CpuPrecision::F32 };
+    let inference = InferenceOptions { device, cpu_threads: threads, cpu_precision, ..InferenceOptions::default() };
     let encoder = Encoder::load(&model, &inference).with_context(|| format!("cannot load {}", model.display()))?;
     let home = options.peer_home.clone().unwrap_or_else(|| out.with_file_name("peers"));
     let mut peer = options.peer.map(|kind| Peer::start(kind, &home, &model, threads)).transpose()?;
@@ -92,19 +96,17 @@ fn utterance(tokens: usize) -> EncodedUtterance {
     EncodedUtterance { text: String::new(), token_ids: ids.collect(), offsets: vec![(0, 0); tokens] }
 }
 
-fn cosine(a: &[f32], b: &[f32]) -> f64 {
+/// Cosine of the angle between two vectors.
+pub(crate) fn cosine(a: &[f32], b: &[f32]) -> f64 {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
 /// The encoder's folder in the cache, as `tertulia model pull` leaves it.
-fn cached_model() -> Result<PathBuf> {
-    let from = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    let cache = from("TERTULIA_CACHE")
-        .or_else(|| from("XDG_CACHE_HOME").map(|c| c.join("tertulia")))
-        .or_else(|| from("HOME").map(|h| h.join(".cache/tertulia")))
-        .context("no cache folder: set TERTULIA_CACHE (or HOME), or give --model")?;
-    let model = cache.join("models/all-minilm-l6-v2");
+pub(crate) fn cached_model() -> Result<PathBuf> {
+    let models =
+        shaders::model::models_folder().context("no cache folder: set TERTULIA_CACHE (or HOME), or give --model")?;
+    let model = models.join("all-minilm-l6-v2");
     let weights = model.join("model.safetensors");
     ensure!(weights.is_file(), "{} is not there: `cargo run --release -- model pull` fetches it", weights.display());
     Ok(model)

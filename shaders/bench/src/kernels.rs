@@ -1,19 +1,30 @@
-//! The matrix products alone, in GF/s: two operations for each product of two numbers.
+//! The matrix products alone, and every kernel of the encoder in a whole pass.
 
 use anyhow::Result;
-use results::{Results, Row};
+use results::{Results, Row, median};
 use serde_json::json;
 use shaders::budget::MemoryBudget;
 use shaders::cpu::gemm::{Finish, Panels, Rows, gemm};
-use shaders::gpu::{Gpu, MatmulProbe};
-use std::time::Instant;
+use shaders::gpu::sample::{minilm_config, sample_batch, sample_weights};
+use shaders::gpu::{Gpu, GpuModel, Kernels, Matmul, Precision, Probe, Tuning};
+use shaders::model::BertConfig;
+use shaders::packed::PackedBatch;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Rows, depth and columns of a product.
 type Shape = (usize, usize, usize);
-const SHAPES: [Shape; 5] = [(16, 384, 1536), (64, 384, 1536), (64, 1536, 384), (512, 384, 1536), (1024, 1024, 1024)];
+const SHAPES: [Shape; 5] = [(16, 384, 1536), (64, 384, 1536), (64, 1536, 384), (512, 384, 1536), ROOF];
 const SMALL: [Shape; 1] = [(16, 64, 64)];
-/// Kernels of the matrix product.
-const FAMILY: [&str; 2] = ["matmul", "matmul_subgroup"];
+/// The product that says what the device can do.
+const ROOF: Shape = (1024, 1024, 1024);
+/// Utterances of a pass and tokens of each.
+const PASSES: [(usize, usize); 2] = [(32, 16), (32, 64)];
+
+/// The variants, each better than the next where it can run.
+const BEST_FIRST: [Matmul; 3] = [Matmul::Subgroup, Matmul::Tile, Matmul::Plain];
+/// What takes longer runs only once: a GPU's kernel on a software adapter.
+const SLOW: Duration = Duration::from_millis(300);
 
 /// Runs it; the adapter's part is left out where there is none.
 pub fn run(rounds: Option<usize>, small: bool) -> Result<Results> {
@@ -24,19 +35,33 @@ pub fn run(rounds: Option<usize>, small: bool) -> Result<Results> {
         let name = format!("CPU, 1 thread, {}", shown(*shape));
         rows.push(Row::of_rounds(name, "GF/s", &on_cpu(*shape, rounds, small), &[]));
     }
-    let gpu = Gpu::open(true, MemoryBudget::new(1 << 30))?;
-    for shape in shapes {
-        let Some(gpu) = &gpu else { break };
-        for kernel in FAMILY {
-            if kernel == "matmul_subgroup" && gpu.subgroup_lanes() != Some(8) {
-                continue;
+    let budget = MemoryBudget::new(2 << 30);
+    let gpu = Gpu::open(true, budget.clone())?;
+    let mut detail = json!({ "adapter": gpu.as_ref().map(|gpu| gpu.name().to_owned()) });
+    if let Some(gpu) = &gpu {
+        for shape in shapes {
+            for (matmul, precision) in family(gpu, *shape) {
+                let name = format!("{matmul:?} {}, {}", precision.name(), shown(*shape));
+                rows.push(Row::of_rounds(name, "GF/s", &on_gpu(gpu, matmul, precision, *shape, rounds)?, &[]));
             }
-            let name = format!("{kernel}, {}", shown(*shape));
-            rows.push(Row::of_rounds(name, "GF/s", &on_gpu(gpu, kernel, *shape, rounds)?, &[]));
+        }
+        for precision in if small { &[Precision::F32][..] } else { &Precision::ALL } {
+            let precision = *precision;
+            let layers = if small { 1 } else { 6 };
+            let config = BertConfig { num_hidden_layers: layers, ..minilm_config() };
+            let tuning = Tuning::measure(gpu, &config, precision)?;
+            detail[precision.name()] = serde_json::to_value(&tuning)?;
+            let kernels = Arc::new(Kernels::new(gpu, &config, precision, tuning)?);
+            let mut model = GpuModel::new(gpu, &budget, kernels, &sample_weights(&config))?;
+            for (count, tokens) in if small { &[(2, 4)][..] } else { &PASSES } {
+                let batch = sample_batch(&vec![*tokens; *count], config.vocab_size);
+                let mut pass =
+                    Pass { config: &config, model: &mut model, budget: &budget, batch: &batch, precision, small };
+                rows.extend(pass.rows(gpu, rounds)?);
+            }
         }
     }
-    let adapter = gpu.as_ref().map(|gpu| gpu.name().to_owned());
-    Ok(Results { rows, detail: json!({ "adapter": adapter }), ..Results::default() })
+    Ok(Results { rows, detail, ..Results::default() })
 }
 
 fn shown((m, k, n): Shape) -> String {
@@ -63,10 +88,90 @@ fn on_cpu(shape: Shape, rounds: usize, small: bool) -> Vec<f64> {
     (0..rounds).map(|_| round()).collect()
 }
 
-fn on_gpu(gpu: &Gpu, name: &str, shape: Shape, rounds: usize) -> Result<Vec<f64>> {
+/// What runs on the device: every variant in f32, and the most special one in the other precisions.
+fn family(gpu: &Gpu, (_, k, n): Shape) -> Vec<(Matmul, Precision)> {
+    let suits = |matmul: &Matmul| matmul.suits(gpu.subgroup_lanes(), k, n);
+    let variants: Vec<_> = BEST_FIRST.into_iter().filter(suits).collect();
+    let narrow = [Precision::F16, Precision::Int8].map(|precision| (variants[0], precision));
+    variants.iter().map(|matmul| (*matmul, Precision::F32)).chain(narrow).collect()
+}
+
+fn on_gpu(gpu: &Gpu, matmul: Matmul, precision: Precision, shape: Shape, rounds: usize) -> Result<Vec<f64>> {
     let (m, k, n) = shape;
-    let probe = MatmulProbe::new(gpu, name, (u32::try_from(m)?, u32::try_from(k)?, u32::try_from(n)?))?;
+    let probe = Probe::matmul(gpu, matmul, precision, shape, false)?;
+    let once = probe.run(gpu, 1)?;
+    if once > SLOW {
+        return Ok(vec![gflops(shape, 1, once.as_secs_f64())]);
+    }
     let times = (200_000_000 / (m * k * n)).clamp(1, 50);
     let round = |_| Ok(gflops(shape, times, probe.run(gpu, times)?.as_secs_f64()));
     (0..rounds).map(round).collect()
+}
+
+/// A whole pass and its kernels.
+struct Pass<'a> {
+    config: &'a BertConfig,
+    model: &'a mut GpuModel,
+    budget: &'a MemoryBudget,
+    batch: &'a PackedBatch,
+    precision: Precision,
+    small: bool,
+}
+
+impl Pass<'_> {
+    /// The pass against the roof, round by round, then a row for each kernel.
+    fn rows(&mut self, gpu: &Gpu, rounds: usize) -> Result<Vec<Row>> {
+        let roof_shape = if self.small { SMALL[0] } else { ROOF };
+        let roof = BEST_FIRST.into_iter().find(|m| m.suits(gpu.subgroup_lanes(), roof_shape.1, roof_shape.2));
+        let roof = Probe::matmul(gpu, roof.unwrap_or(Matmul::Plain), Precision::F32, roof_shape, false)?;
+        let (t, s) = (self.batch.tokens(), self.batch.sequences());
+        let name = format!("{} of {} tokens, {}", s, t / s, self.precision.name());
+        self.model.forward(gpu, self.budget, self.batch)?;
+        let (mut rates, mut shares, mut kernels) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            let best = gflops(roof_shape, 1, roof.run(gpu, 1)?.as_secs_f64());
+            let begun = Instant::now();
+            self.model.forward(gpu, self.budget, self.batch)?;
+            let rate = self.flops() / begun.elapsed().as_secs_f64() / 1e9;
+            rates.push(rate);
+            shares.push(100.0 * rate / best);
+            kernels.extend(self.model.profile(gpu, self.budget, self.batch)?);
+        }
+        let mut rows = vec![
+            Row::of_rounds(format!("encoder, {name}"), "GF/s", &rates, &[]),
+            Row::of_rounds(format!("encoder, of the best product, {name}"), "%", &shares, &[]),
+        ];
+        for (i, (kernel, _, _)) in kernels.first().map_or(&[][..], |k| &k.kernels).iter().enumerate() {
+            let (work, unit) = self.work(kernel);
+            let rate = |p: &shaders::gpu::Profile| work / p.kernels[i].1.as_secs_f64().max(1e-9) / 1e9;
+            let share =
+                |p: &shaders::gpu::Profile| 100.0 * p.kernels[i].1.as_secs_f64() / p.total().as_secs_f64().max(1e-9);
+            let shares: Vec<f64> = kernels.iter().map(share).collect();
+            let label = format!("{kernel} ({:.1} % of a pass), {name}", median(&shares).unwrap_or(0.0));
+            rows.push(Row::of_rounds(label, unit, &kernels.iter().map(rate).collect::<Vec<_>>(), &[]));
+        }
+        Ok(rows)
+    }
+
+    /// Operations of products in a pass.
+    fn flops(&self) -> f64 {
+        ["qkv", "attention", "out", "up", "down"].iter().map(|kernel| self.work(kernel).0).sum()
+    }
+
+    /// What a kernel does in a pass: operations of products, or bytes that it reads and writes at the least.
+    fn work(&self, kernel: &str) -> (f64, &'static str) {
+        let (h, f) = (self.config.hidden_size as f64, self.config.intermediate_size as f64);
+        let (t, layers) = (self.batch.tokens() as f64, self.config.num_hidden_layers as f64);
+        let squares: f64 = self.batch.offsets.windows(2).map(|o| f64::from(o[1] - o[0]).powi(2)).sum();
+        match kernel {
+            "qkv" => (layers * 2.0 * t * h * 3.0 * h, "GF/s"),
+            "attention" => (layers * 4.0 * squares * h, "GF/s"),
+            "out" => (layers * 2.0 * t * h * h, "GF/s"),
+            "up" | "down" => (layers * 2.0 * t * h * f, "GF/s"),
+            // Two states in, one out, twice a layer.
+            "norm" => (layers * 2.0 * 3.0 * 4.0 * t * h, "GB/s"),
+            "embed" => (3.0 * 4.0 * t * h, "GB/s"),
+            _ => (4.0 * t * h, "GB/s"),
+        }
+    }
 }

@@ -1,13 +1,10 @@
 //! The benches of inference as a program; `cargo xtask bench` builds it, runs it and shows what it leaves.
 
-mod encoder;
-mod kernels;
-mod peer;
-
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tertulia_shaders_bench::{agreement, encoder, gpu_actor, kernels};
 
 #[derive(Parser)]
 #[command(name = "tertulia-shaders-bench", about = "Measures the encoder and its kernels on this machine")]
@@ -35,13 +32,27 @@ enum Bench {
         #[command(flatten)]
         options: encoder::EncoderOptions,
     },
-    /// GF/s of every matrix product, on the CPU path and on the best adapter
+    /// GF/s of every matrix product, on the CPU path and on the best adapter, and where the time of a whole pass goes there
     Kernels {
         #[command(flatten)]
         common: Common,
         /// Rounds, at least 1
         #[arg(long)]
         rounds: Option<usize>,
+    },
+    /// Embeddings of 1,000 real sentences on every path and in every precision, against a reference
+    Agreement {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        options: agreement::AgreementOptions,
+    },
+    /// The GPU actor: latency on a quiet device and at twice its capacity, with bulk work beside
+    GpuActor {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        options: gpu_actor::GpuActorOptions,
     },
 }
 
@@ -58,6 +69,8 @@ fn main() -> ExitCode {
 fn run(bench: Bench) -> Result<()> {
     match bench {
         Bench::Encoder { common, options } => encoder::run(&options, common.small, &common.out)?.write(&common.out),
+        Bench::Agreement { common, options } => agreement::run(&options, common.small, &common.out)?.write(&common.out),
+        Bench::GpuActor { common, options } => gpu_actor::run(&options, common.small)?.write(&common.out),
         Bench::Kernels { common, rounds } => kernels::run(rounds, common.small)?.write(&common.out),
     }
 }

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
+use dialogue::EncodedUtterance;
 use serde::Deserialize;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -74,6 +75,18 @@ impl Peer {
         writeln!(self.ask, "{count} {tokens} {rounds}").context("the peer is gone")?;
         let line = self.answer()?;
         serde_json::from_str(&line).with_context(|| format!("the peer said {line:?}"))
+    }
+
+    /// The embeddings of utterances, one behind the other.
+    pub fn embeddings(&mut self, utterances: &[EncodedUtterance]) -> Result<Vec<f32>> {
+        let mut all = Vec::new();
+        for utterance in utterances {
+            writeln!(self.ask, "{}", serde_json::to_string(&utterance.token_ids)?).context("the peer is gone")?;
+            let line = self.answer()?;
+            let run: PeerRun = serde_json::from_str(&line).with_context(|| format!("the peer said {line:?}"))?;
+            all.extend(run.embedding);
+        }
+        Ok(all)
     }
 
     fn answer(&mut self) -> Result<String> {

@@ -34,5 +34,6 @@ fn every_product_is_measured() {
     assert_eq!(names[0], "CPU, 1 thread, 16 × 64 × 64");
     // Without an adapter the CPU's is the only one.
     let adapter = !results.detail["adapter"].is_null();
-    assert_eq!(names.contains(&"matmul, 16 × 64 × 64"), adapter, "{names:?}");
+    assert_eq!(names.contains(&"Plain f32, 16 × 64 × 64"), adapter, "{names:?}");
+    assert_eq!(names.contains(&"encoder, of the best product, 2 of 4 tokens, f32"), adapter, "{names:?}");
 }

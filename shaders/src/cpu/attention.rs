@@ -2,7 +2,7 @@
 
 use crate::cpu::{
     Threads,
-    gemm::{Finish, Right, Rows, VECTORS, product},
+    gemm::{Finish, Numbers, Right, Rows, VECTORS, product},
     math::exp_of_negative,
 };
 use pulp::{Arch, Simd, WithSimd};
@@ -77,7 +77,7 @@ impl WithSimd for Sequence<'_> {
             let part = |first: usize| &qkv[first + head * d..];
             transpose(part(h), n, d, 3 * h, width, keys);
             let query = Rows { data: &part(0)[queries.start * 3 * h..], t: queries.len(), stride: 3 * h };
-            let right = Right { data: keys, k: d, n, panel: d * width, row: width };
+            let right = Right { data: Numbers::F32(keys), k: d, n, panel: d * width, row: width };
             product(simd, query, right, 0..n.div_ceil(width), scores, row, Finish::Replace);
             for row in scores.chunks_exact_mut(row) {
                 row[n..].fill(f32::MIN);
@@ -86,10 +86,10 @@ impl WithSimd for Sequence<'_> {
             let probabilities = Rows { data: scores, t: queries.len(), stride: row };
             let right = match d % width {
                 // Where a head is whole panels wide, its values lie as a panel's rows do, only further apart.
-                0 => Right { data: part(2 * h), k: n, n: d, panel: width, row: 3 * h },
+                0 => Right { data: Numbers::F32(part(2 * h)), k: n, n: d, panel: width, row: 3 * h },
                 _ => {
                     pack(part(2 * h), n, d, 3 * h, width, values);
-                    Right { data: values, k: n, n: d, panel: n * width, row: width }
+                    Right { data: Numbers::F32(values), k: n, n: d, panel: n * width, row: width }
                 }
             };
             product(simd, probabilities, right, 0..d.div_ceil(width), &mut context[head * d..], h, Finish::Replace);

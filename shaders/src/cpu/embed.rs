@@ -2,16 +2,17 @@
 
 use crate::{
     cpu::{Threads, math::vectorised, norm},
+    model::table::Rows,
     packed::PackedBatch,
 };
 
 /// Fills `x` (`[T, H]`) with the normalised sum of each token's word and position vector.
 ///
-/// `words` is `[vocab, H]`, `positions` `[positions, H]`, scale and shift `[H]`.
+/// `words` is `[vocab, H]`, plain or packed; `positions` `[positions, H]`, scale and shift `[H]`.
 pub fn embed_layernorm(
     threads: &Threads,
     batch: &PackedBatch,
-    words: &[f32],
+    words: &impl Rows,
     positions: &[f32],
     (scale, shift): (&[f32], &[f32]),
     eps: f32,
@@ -24,9 +25,9 @@ pub fn embed_layernorm(
             || {
                 for (i, row) in rows.chunks_exact_mut(h).enumerate() {
                     let (id, position) = (batch.ids[first + i] as usize, batch.positions[first + i] as usize);
-                    let word = &words[id * h..(id + 1) * h];
+                    words.row_into(id, row);
                     let position = &positions[position * h..(position + 1) * h];
-                    row.iter_mut().zip(word.iter().zip(position)).for_each(|(x, (w, p))| *x = w + p);
+                    row.iter_mut().zip(position).for_each(|(x, p)| *x += p);
                     norm::layernorm_row(row, scale, shift, eps);
                 }
             },

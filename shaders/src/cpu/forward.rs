@@ -7,16 +7,17 @@ use crate::{
         activations::{ActivationPool, Activations},
         attention::attention,
         embed::embed_layernorm,
-        gemm::Panels,
+        gemm::{Panels, Storage},
         matmul::{Epilogue, linear},
         norm::add_layernorm,
         pool::pool_l2,
     },
     hidden::Hidden,
-    model::{BertConfig, LayerWeights, Weights},
+    model::{BertConfig, LayerWeights, Table, WeightSource, Weights},
     packed::PackedBatch,
 };
 use rayon::prelude::*;
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
 /// Fewest tokens of a batch that several threads share.
 const PARALLEL_TOKENS_MIN: usize = 8;
@@ -25,12 +26,13 @@ const PARALLEL_TOKENS_MIN: usize = 8;
 #[derive(Debug)]
 pub struct CpuEncoder {
     config: BertConfig,
-    words: Vec<f32>,
+    words: Table,
     positions: Vec<f32>,
     embedding_norm: Norm,
     layers: Vec<Layer>,
     _reservation: Option<Reservation>,
-    threads: Threads,
+    storage: Storage,
+    threads: Arc<Threads>,
     activations: ActivationPool,
     budget: MemoryBudget,
 }
@@ -54,18 +56,29 @@ struct Layer {
 }
 
 impl CpuEncoder {
-    /// Takes over weights that were checked against `config`.
-    pub fn new(config: BertConfig, weights: Weights, threads: Threads, budget: MemoryBudget) -> Self {
+    /// Takes over weights that were checked against `config`, the matrices of the layers in `storage`.
+    pub fn new(
+        config: BertConfig,
+        mut weights: Weights,
+        storage: Storage,
+        threads: Arc<Threads>,
+        budget: MemoryBudget,
+    ) -> Self {
         let (h, f) = (config.hidden_size, config.intermediate_size);
+        if let (Storage::Bf16, Some(reservation)) = (storage, &mut weights.reservation) {
+            let narrow = 2 * config.matrices_numbers();
+            reservation.shrink(reservation.bytes().saturating_sub(narrow));
+        }
+        let matrix = |numbers: &[f32], k, n| Panels::new(numbers, k, n).stored(storage);
         let pack = |w: LayerWeights| Layer {
-            qkv: Panels::new(&w.qkv, h, 3 * h),
+            qkv: matrix(&w.qkv, h, 3 * h),
             qkv_bias: w.qkv_bias,
-            out: Panels::new(&w.out, h, h),
+            out: matrix(&w.out, h, h),
             out_bias: w.out_bias,
             attention_norm: w.attention_norm,
-            up: Panels::new(&w.up, h, f),
+            up: matrix(&w.up, h, f),
             up_bias: w.up_bias,
-            down: Panels::new(&w.down, f, h),
+            down: matrix(&w.down, f, h),
             down_bias: w.down_bias,
             output_norm: w.output_norm,
         };
@@ -76,10 +89,21 @@ impl CpuEncoder {
             embedding_norm: weights.embedding_norm,
             layers: weights.layers.into_iter().map(pack).collect(),
             _reservation: weights.reservation,
+            storage,
             threads,
             activations: ActivationPool::default(),
             budget,
         }
+    }
+
+    /// Its sizes.
+    pub fn config(&self) -> &BertConfig {
+        &self.config
+    }
+
+    /// How the matrices of its layers lie in memory.
+    pub fn storage(&self) -> Storage {
+        self.storage
     }
 
     /// Its threads.
@@ -122,7 +146,7 @@ impl CpuEncoder {
         Ok(Hidden { hidden_size: h, tokens, offsets, embeddings })
     }
 
-    /// One pass: the states go to `x` (`[T, H]`), their means to `embeddings` (`[S, H]`).
+    /// One pass: the states go to `x` (`[T, H]`), what is pooled of them to `embeddings` (`[S, H]`).
     fn run(
         &self,
         batch: &PackedBatch,
@@ -146,9 +170,43 @@ impl CpuEncoder {
             linear(threads, wide, &layer.down, &layer.down_bias, Epilogue::Bias, apart, sum);
             add_layernorm(threads, x, sum, pair(&layer.output_norm), eps);
         }
-        pool_l2(x, &batch.offsets, embeddings);
+        pool_l2(self.config.pooling, x, &batch.offsets, embeddings);
         self.activations.put_back(kept, self.threads.count());
         Ok(())
+    }
+}
+
+impl WeightSource for CpuEncoder {
+    fn words(&self, words: Range<usize>) -> Vec<f32> {
+        self.words.to_f32_rows(words, self.config.hidden_size)
+    }
+
+    fn positions(&self) -> &[f32] {
+        &self.positions
+    }
+
+    fn embedding_norm(&self) -> &(Vec<f32>, Vec<f32>) {
+        &self.embedding_norm
+    }
+
+    fn layers(&self) -> usize {
+        self.layers.len()
+    }
+
+    fn layer(&self, index: usize) -> Cow<'_, LayerWeights> {
+        let layer = &self.layers[index];
+        Cow::Owned(LayerWeights {
+            qkv: layer.qkv.unpack(),
+            qkv_bias: layer.qkv_bias.clone(),
+            out: layer.out.unpack(),
+            out_bias: layer.out_bias.clone(),
+            attention_norm: layer.attention_norm.clone(),
+            up: layer.up.unpack(),
+            up_bias: layer.up_bias.clone(),
+            down: layer.down.unpack(),
+            down_bias: layer.down_bias.clone(),
+            output_norm: layer.output_norm.clone(),
+        })
     }
 }
 

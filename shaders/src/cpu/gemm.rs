@@ -6,6 +6,7 @@
 //! floats behind the end).
 
 use crate::cpu::math::gelu;
+use half::bf16;
 use pulp::{Arch, Simd, WithSimd};
 use std::ops::Range;
 
@@ -14,13 +15,30 @@ pub(super) const VECTORS: usize = 2;
 /// Numbers of the left matrix that stay in the second-level cache while all panels pass by.
 const ROWS_NUMBERS: usize = 1 << 16;
 
+/// Numbers of one line of the caches. A vector that lies across two lines costs two loads on some processors.
+#[derive(Debug, Clone, Copy, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C, align(64))]
+struct Line([f32; 16]);
+
 /// A matrix `[k, n]` in panels of two vectors' columns, `[n / width][k][width]`, the last one filled up with zeros.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Panels {
     k: usize,
     n: usize,
     width: usize,
-    data: Vec<f32>,
+    storage: Storage,
+    lines: Vec<Line>,
+}
+
+/// How the numbers of a matrix lie in memory; sums are made in f32 whatever it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Storage {
+    /// As they are.
+    #[default]
+    F32,
+    /// The upper half of an f32, rounded to nearest. A word holds a number of a row's first vector in its lower half, and the one at the same
+    /// place of its second vector in its upper half: one load gives both.
+    Bf16,
 }
 
 impl Panels {
@@ -35,9 +53,11 @@ impl Panels {
     pub fn pack(&mut self, source: &[f32], (k, n): (usize, usize), strides: (usize, usize)) {
         let width = panel_width();
         (self.k, self.n, self.width) = (k, n, width);
-        self.data.clear();
-        self.data.resize(n.div_ceil(width) * k * width, 0.0);
-        for (p, panel) in self.data.chunks_exact_mut((k * width).max(1)).enumerate() {
+        self.lines.clear();
+        self.lines.resize((n.div_ceil(width) * k * width).div_ceil(16), Line::default());
+        // What fills up the last line is less than a panel, and zero.
+        let numbers: &mut [f32] = bytemuck::cast_slice_mut(&mut self.lines);
+        for (p, panel) in numbers.chunks_exact_mut((k * width).max(1)).take(n.div_ceil(width)).enumerate() {
             let columns = p * width..n.min((p + 1) * width);
             for (i, row) in panel.chunks_exact_mut(width).enumerate() {
                 for (target, j) in row.iter_mut().zip(columns.clone()) {
@@ -45,6 +65,56 @@ impl Panels {
                 }
             }
         }
+    }
+
+    /// The matrix as it was before, `[k, n]` row-major.
+    pub fn unpack(&self) -> Vec<f32> {
+        let mut matrix = vec![0.0; self.k * self.n];
+        if self.storage == Storage::Bf16 {
+            let lanes = self.width / VECTORS;
+            let words: &[u32] = bytemuck::cast_slice(&self.lines);
+            for (at, row) in words.chunks_exact(lanes.max(1)).take(self.count() * self.k).enumerate() {
+                let (p, i) = (at / self.k, at % self.k);
+                let halves = row.iter().map(|w| w << 16).chain(row.iter().map(|w| w & 0xffff_0000));
+                for (j, bits) in self.columns(p..p + 1).zip(halves) {
+                    matrix[i * self.n + j] = f32::from_bits(bits);
+                }
+            }
+            return matrix;
+        }
+        for (p, panel) in self.numbers().chunks_exact((self.k * self.width).max(1)).take(self.count()).enumerate() {
+            let columns = self.columns(p..p + 1);
+            for (i, row) in panel.chunks_exact(self.width).enumerate() {
+                matrix[i * self.n..][columns.clone()].copy_from_slice(&row[..columns.len()]);
+            }
+        }
+        matrix
+    }
+
+    fn numbers(&self) -> &[f32] {
+        bytemuck::cast_slice(&self.lines)
+    }
+
+    /// The same matrix in `storage`.
+    pub fn stored(self, storage: Storage) -> Self {
+        if storage == Storage::F32 {
+            return self;
+        }
+        let lanes = self.width / VECTORS;
+        let rows = self.numbers().chunks_exact(self.width);
+        let word = |(low, high): (&f32, &f32)| {
+            u32::from(bf16::from_f32(*low).to_bits()) | u32::from(bf16::from_f32(*high).to_bits()) << 16
+        };
+        let words = rows.flat_map(|row| row[..lanes].iter().zip(&row[lanes..]).map(word));
+        let mut lines = vec![Line::default(); (self.count() * self.k * lanes).div_ceil(16)];
+        let into: &mut [u32] = bytemuck::cast_slice_mut(&mut lines);
+        into.iter_mut().zip(words).for_each(|(to, word)| *to = word);
+        Self { storage, lines, ..self }
+    }
+
+    /// Bytes that it holds.
+    pub fn bytes(&self) -> u64 {
+        size_of_val(&self.lines[..]) as u64
     }
 
     /// Rows k.
@@ -139,15 +209,40 @@ impl WithSimd for Product<'_> {
         let Product { rows, panels, range, out, width, finish } = self;
         let columns = VECTORS * S::F32_LANES;
         assert_eq!(panels.width, columns, "panels are packed by the processor that reads them");
-        let right = Right { data: &panels.data, k: panels.k, n: panels.n, panel: panels.k * columns, row: columns };
+        let (k, n) = (panels.k, panels.n);
+        let right = match panels.storage {
+            Storage::F32 => Right { data: Numbers::F32(panels.numbers()), k, n, panel: k * columns, row: columns },
+            Storage::Bf16 => {
+                let (panel, row) = (k * S::F32_LANES, S::F32_LANES);
+                Right { data: Numbers::Bf16(bytemuck::cast_slice(&panels.lines)), k, n, panel, row }
+            }
+        };
         product(simd, rows, right, range, out, width, finish);
+    }
+}
+
+/// The numbers of a right matrix.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Numbers<'a> {
+    F32(&'a [f32]),
+    /// Words as [`Storage::Bf16`] has them.
+    Bf16(&'a [u32]),
+}
+
+impl<'a> Numbers<'a> {
+    #[inline(always)]
+    fn from(self, first: usize) -> Self {
+        match self {
+            Self::F32(numbers) => Self::F32(&numbers[first..]),
+            Self::Bf16(words) => Self::Bf16(&words[first..]),
+        }
     }
 }
 
 /// A right matrix `[k, n]`: its entry (i, j) is `data[j / width * panel + i * row + j % width]`, for panels of `width` columns.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Right<'a> {
-    pub(super) data: &'a [f32],
+    pub(super) data: Numbers<'a>,
     pub(super) k: usize,
     pub(super) n: usize,
     /// Distance of panels.
@@ -175,7 +270,7 @@ pub(super) fn product<S: Simd>(
     for p in range.clone() {
         let columns = p * panel_width..right.n.min((p + 1) * panel_width);
         let at = columns.start - range.start * panel_width;
-        let panel = &right.data[p * right.panel..];
+        let panel = right.data.from(p * right.panel);
         for tile in 0..tiles {
             let (first, end) = (t * tile / tiles, t * (tile + 1) / tiles);
             let (x, out) = (&data[first * stride..], &mut out[first * width + at..]);
@@ -218,7 +313,7 @@ fn add_products<S: Simd, const R: usize>(
 struct Tile<'a> {
     x: &'a [f32],
     stride: usize,
-    panel: &'a [f32],
+    panel: Numbers<'a>,
     /// Distance of the panel's rows.
     row: usize,
     k: usize,
@@ -233,16 +328,28 @@ impl Tile<'_> {
         let x: [&[f32]; R] = std::array::from_fn(|r| &self.x[r * self.stride..][..self.k]);
         let mut sums = [[simd.splat_f32s(0.0); VECTORS]; R];
         let panel_width = VECTORS * S::F32_LANES;
-        if self.row == panel_width {
-            // End to end, as packed panels are: no row's place is checked by itself.
-            let (vectors, _) = S::as_simd_f32s(&self.panel[..self.k * panel_width]);
-            for (j, w) in vectors.as_chunks::<VECTORS>().0.iter().enumerate() {
-                add_products(simd, &mut sums, &x, j, w);
+        match self.panel {
+            Numbers::F32(panel) if self.row == panel_width => {
+                // End to end, as packed panels are: no row's place is checked by itself.
+                let (vectors, _) = S::as_simd_f32s(&panel[..self.k * panel_width]);
+                for (j, w) in vectors.as_chunks::<VECTORS>().0.iter().enumerate() {
+                    add_products(simd, &mut sums, &x, j, w);
+                }
             }
-        } else {
-            for j in 0..self.k {
-                let (vectors, _) = S::as_simd_f32s(&self.panel[j * self.row..][..panel_width]);
-                add_products(simd, &mut sums, &x, j, &vectors.as_chunks::<VECTORS>().0[0]);
+            Numbers::F32(panel) => {
+                for j in 0..self.k {
+                    let (vectors, _) = S::as_simd_f32s(&panel[j * self.row..][..panel_width]);
+                    add_products(simd, &mut sums, &x, j, &vectors.as_chunks::<VECTORS>().0[0]);
+                }
+            }
+            Numbers::Bf16(panel) => {
+                let (upper, sixteen) = (simd.splat_u32s(0xffff_0000), simd.splat_u32s(16));
+                let (words, _) = S::as_simd_u32s(&panel[..self.k * S::F32_LANES]);
+                for (j, words) in words.iter().enumerate() {
+                    let first = simd.transmute_f32s_u32s(simd.wrapping_dyn_shl_u32s(*words, sixteen));
+                    let second = simd.transmute_f32s_u32s(simd.and_u32s(*words, upper));
+                    add_products(simd, &mut sums, &x, j, &[first, second]);
+                }
             }
         }
         let count = self.columns.len();
@@ -281,6 +388,7 @@ mod tests {
             let w: Vec<f32> = (0..k * n).map(|i| number(i + 5)).collect();
             let exact = |i: usize, j: usize| (0..k).map(|l| x[i * k + l] * w[l * n + j]).sum::<f32>();
             let panels = Panels::new(&w, k, n);
+            assert_eq!(panels.unpack(), w);
             // Wider rows than the product has, with a mark in what must stay as it is.
             let width = n + 3;
             let mut out = vec![777.0; t * width];
@@ -290,6 +398,26 @@ mod tests {
                 let want = if j < n { exact(i, j) } else { 777.0 };
                 assert_eq!(*got, want, "{t}×{k}×{n} at ({i}, {j})");
             }
+        }
+    }
+
+    #[test]
+    fn narrow_numbers_are_rounded_and_multiplied_as_such() {
+        for (t, k, n) in [(1, 1, 1), (3, 7, 33), (16, 96, 70), (9, 64, 128)] {
+            let x: Vec<f32> = (0..t * k).map(|i| ((i * 37 + 11) % 19) as f32 - 9.0).collect();
+            // A third has no end in binary.
+            let w: Vec<f32> = (0..k * n).map(|i| ((i * 53 + 7) % 23) as f32 / 3.0 - 4.0).collect();
+            let panels = Panels::new(&w, k, n);
+            let narrow = panels.clone().stored(Storage::Bf16);
+            assert!(narrow.bytes() <= panels.bytes() / 2 + 64);
+            let rounded: Vec<f32> = w.iter().map(|w| bf16::from_f32(*w).to_f32()).collect();
+            assert_eq!(narrow.unpack(), rounded);
+            let product = |panels: &Panels| {
+                let mut out = vec![777.0; t * n];
+                gemm(Rows { data: &x, t, stride: k }, panels, 0..panels.count(), &mut out, n, Finish::Replace);
+                out
+            };
+            assert_eq!(product(&narrow), product(&Panels::new(&rounded, k, n)), "{t}×{k}×{n}");
         }
     }
 

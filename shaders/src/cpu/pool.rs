@@ -1,12 +1,13 @@
-//! Twin of `wgsl/pool_l2.wgsl`: the mean of a sequence's token states, scaled to length 1.
+//! Twin of `wgsl/pool_l2.wgsl`: one vector from a sequence's token states, scaled to length 1.
 
 use crate::cpu::{math::vectorised, norm};
+use crate::model::Pooling;
 
 /// `embeddings` (`[S, H]`) from the states `x` (`[T, H]`) of the sequences between `offsets`.
 ///
-/// The mean runs over all tokens, special tokens included, as the model's `1_Pooling/config.json` says; the length is
-/// at least 10⁻¹² as in `torch.nn.functional.normalize`.
-pub fn pool_l2(x: &[f32], offsets: &[u32], embeddings: &mut [f32]) {
+/// The mean runs over all tokens, special tokens included, as sentence-transformers has it; the length is at least
+/// 10⁻¹² as in `torch.nn.functional.normalize`.
+pub fn pool_l2(pooling: Pooling, x: &[f32], offsets: &[u32], embeddings: &mut [f32]) {
     let sequences = offsets.len() - 1;
     if sequences == 0 {
         return;
@@ -16,13 +17,19 @@ pub fn pool_l2(x: &[f32], offsets: &[u32], embeddings: &mut [f32]) {
         #[inline(always)]
         || {
             for (pair, out) in offsets.windows(2).zip(embeddings.chunks_exact_mut(h)) {
-                out.fill(0.0);
-                for row in x[pair[0] as usize * h..pair[1] as usize * h].chunks_exact(h) {
-                    out.iter_mut().zip(row).for_each(|(o, x)| *o += x);
+                let states = &x[pair[0] as usize * h..pair[1] as usize * h];
+                match pooling {
+                    Pooling::Cls => out.copy_from_slice(&states[..h]),
+                    Pooling::Mean => {
+                        out.fill(0.0);
+                        for row in states.chunks_exact(h) {
+                            out.iter_mut().zip(row).for_each(|(o, x)| *o += x);
+                        }
+                        // Dividing by the count would cancel in the next line, but for the floor of the length.
+                        let count = (pair[1] - pair[0]) as f32;
+                        out.iter_mut().for_each(|o| *o /= count);
+                    }
                 }
-                // Dividing by the count would cancel in the next line, but for the floor of the length.
-                let count = (pair[1] - pair[0]) as f32;
-                out.iter_mut().for_each(|o| *o /= count);
                 let length = norm::sum(out, |x| x * x).sqrt().max(1e-12);
                 out.iter_mut().for_each(|o| *o /= length);
             }

@@ -3,6 +3,7 @@
 use crate::{
     budget::{MemoryBudget, MemoryKind, OverBudget, Reservation},
     error::ModelError,
+    gpu::block::Block,
     limits,
 };
 use dialogue::ports::ScoreError;
@@ -10,7 +11,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use wgpu::{Buffer, BufferUsages, Device, DeviceType, ErrorFilter, Queue};
+use wgpu::{Device, DeviceType, ErrorFilter, Queue};
 
 /// Why the device did not do it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,7 +19,10 @@ pub enum GpuError {
     /// Refused before the allocation.
     #[error(transparent)]
     OverBudget(#[from] OverBudget),
-    /// The driver's words, or ours about it.
+    /// The device cannot run this model; it is well otherwise.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The device failed: the driver's words, or ours about it.
     #[error("{0}")]
     Device(String),
 }
@@ -27,7 +31,7 @@ impl From<GpuError> for ModelError {
     fn from(e: GpuError) -> Self {
         match e {
             GpuError::OverBudget(o) => ModelError::OverBudget(o),
-            GpuError::Device(message) => ModelError::Device(message),
+            GpuError::Unsupported(message) | GpuError::Device(message) => ModelError::Device(message),
         }
     }
 }
@@ -36,17 +40,9 @@ impl From<GpuError> for ScoreError {
     fn from(e: GpuError) -> Self {
         match e {
             GpuError::OverBudget(o) => o.into(),
-            GpuError::Device(message) => ScoreError::Device(message),
+            GpuError::Unsupported(message) | GpuError::Device(message) => ScoreError::Device(message),
         }
     }
-}
-
-/// A buffer with the bytes that it holds in the ledger.
-#[derive(Debug)]
-pub struct Block {
-    /// The buffer.
-    pub buffer: Buffer,
-    _reservation: Reservation,
 }
 
 /// An open device with its queue.
@@ -57,15 +53,20 @@ pub struct Gpu {
     /// Its queue.
     pub queue: Queue,
     name: String,
+    driver: String,
     subgroup_lanes: Option<u32>,
-    budget: MemoryBudget,
+    /// For what belongs to no model.
+    pub(super) budget: MemoryBudget,
+    /// What uploads go through; made when it is first needed.
+    pub(super) staging: Mutex<Option<Block>>,
+    _own: Reservation,
     /// Why the device is gone, once it is.
     lost: Arc<Mutex<Option<String>>>,
 }
 
 impl Gpu {
-    /// Opens the best adapter; a software adapter only where `software` allows it. `None`: there is no such adapter.
-    pub fn open(software: bool, budget: MemoryBudget) -> Result<Option<Self>, GpuError> {
+    /// The best adapter; a software adapter only where `software` allows it.
+    pub fn find(software: bool) -> Option<wgpu::Adapter> {
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
         let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
         let rank = |a: &wgpu::Adapter| match a.get_info().device_type {
@@ -75,17 +76,46 @@ impl Gpu {
             DeviceType::Other => 3,
             DeviceType::Cpu => 4,
         };
-        let Some(adapter) = adapters.into_iter().filter(|a| software || rank(a) < 4).min_by_key(rank) else {
-            return Ok(None);
+        adapters.into_iter().filter(|a| software || rank(a) < 4).min_by_key(rank)
+    }
+
+    /// Opens the best adapter. `None`: there is no such adapter.
+    pub fn open(software: bool, budget: MemoryBudget) -> Result<Option<Self>, GpuError> {
+        Self::find(software).map(|adapter| Self::open_adapter(&adapter, budget)).transpose()
+    }
+
+    /// A device that computes nothing but checks everything that is asked of it: for tests without an adapter.
+    #[cfg(test)]
+    pub(crate) fn open_noop(budget: MemoryBudget) -> Result<Self, GpuError> {
+        let noop = wgpu::NoopBackendOptions {
+            features: Some(wgpu::Features::SUBGROUP),
+            // What every device offers: the kernels ask for no more.
+            limits: Some(wgpu::Limits::default()),
+            subgroup_min_size: Some(8),
+            subgroup_max_size: Some(8),
+            ..wgpu::NoopBackendOptions::enabled()
         };
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+            backends: wgpu::Backends::NOOP,
+            backend_options: wgpu::BackendOptions { noop, ..wgpu::BackendOptions::default() },
+            ..wgpu::InstanceDescriptor::new_without_display_handle()
+        });
+        let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::NOOP));
+        Self::open_adapter(adapters.first().expect("the noop adapter is there"), budget)
+    }
+
+    /// Opens an adapter.
+    pub fn open_adapter(adapter: &wgpu::Adapter, budget: MemoryBudget) -> Result<Self, GpuError> {
         let info = adapter.get_info();
-        let kind = if rank(&adapter) == 4 { ", software" } else { "" };
+        let kind = if info.device_type == DeviceType::Cpu { ", software" } else { "" };
         let name = format!("{} ({}{kind})", info.name, info.backend);
+        let driver = format!("{} {}", info.driver, info.driver_info).trim().to_owned();
         let subgroups = adapter.features() & wgpu::Features::SUBGROUP;
         let lanes = (info.subgroup_min_size == info.subgroup_max_size).then_some(info.subgroup_max_size);
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("tertulia"),
-            required_features: subgroups,
+            // The clock is for measurements only.
+            required_features: subgroups | adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
             required_limits: adapter.limits(),
             // The ledger counts bytes: the driver's allocator should take few more.
             memory_hints: wgpu::MemoryHints::MemoryUsage,
@@ -103,12 +133,20 @@ impl Gpu {
         let failed = lost.clone();
         device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| note(&failed, e.to_string())));
         let subgroup_lanes = lanes.filter(|_| !subgroups.is_empty());
-        Ok(Some(Self { device, queue, name, subgroup_lanes, budget, lost }))
+        // wgpu keeps a buffer of zeros of its own; it is counted like everything else.
+        let own = device.generate_allocator_report().map_or(0, |report| report.total_allocated_bytes);
+        let _own = budget.reserve(MemoryKind::Staging, own)?;
+        Ok(Self { device, queue, name, driver, subgroup_lanes, budget, staging: Mutex::default(), _own, lost })
     }
 
     /// For people: the adapter and its driver.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The driver with its version.
+    pub fn driver(&self) -> &str {
+        &self.driver
     }
 
     /// How many lanes a subgroup has, where the device has subgroups and all are of one size.
@@ -122,31 +160,6 @@ impl Gpu {
             Some(why) => Err(GpuError::Device(why.clone())),
             None => Ok(()),
         }
-    }
-
-    /// Reserves and then allocates `bytes`, at least 16 and a multiple of 4.
-    pub fn allocate(&self, label: &str, bytes: u64, usage: BufferUsages) -> Result<Block, GpuError> {
-        let size = bytes.next_multiple_of(4).max(16);
-        let binding = self.device.limits().max_storage_buffer_binding_size.min(limits::BINDING_BYTES_MAX);
-        if usage.contains(BufferUsages::STORAGE) && size > binding {
-            return Err(GpuError::Device(format!("{label} takes {size} bytes, one binding holds {binding}")));
-        }
-        let reservation = self.budget.reserve(MemoryKind::Activations, size)?;
-        let buffer = self.scoped(|| {
-            let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
-            self.device.create_buffer(&descriptor)
-        })?;
-        Ok(Block { buffer, _reservation: reservation })
-    }
-
-    /// A storage buffer with these numbers in it.
-    pub fn upload(&self, label: &str, numbers: &[f32]) -> Result<Block, GpuError> {
-        let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST;
-        let block = self.allocate(label, 4 * numbers.len() as u64, usage)?;
-        self.queue.write_buffer(&block.buffer, 0, bytemuck::cast_slice(numbers));
-        // Sends the copy off, so that the staging memory of all weights does not pile up.
-        self.queue.submit([]);
-        Ok(block)
     }
 
     /// Runs `work` and turns any error that the device raises meanwhile into ours.
@@ -171,25 +184,19 @@ impl Gpu {
         waited.map(drop).map_err(|e| GpuError::Device(format!("{}: {e}", self.name)))
     }
 
-    /// Reads the first `count` numbers of a mappable buffer after the work before it is done.
-    pub fn read_back(&self, staging: &Buffer, count: usize) -> Result<Vec<f32>, GpuError> {
-        let (sender, receiver) = std::sync::mpsc::channel();
-        let slice = staging.slice(..4 * count as u64);
-        slice.map_async(wgpu::MapMode::Read, move |mapped| {
-            // The receiver waits below; it is gone only when this call has failed already.
-            let _ = sender.send(mapped);
-        });
-        self.wait()?;
-        let device = |e: String| GpuError::Device(format!("{}: {e}", self.name));
-        receiver
-            .try_recv()
-            .map_err(|_| device("the result was not mapped".into()))?
-            .map_err(|e| device(e.to_string()))?;
-        let numbers = {
-            let view = slice.get_mapped_range().map_err(|e| device(e.to_string()))?;
-            view.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
-        };
-        staging.unmap();
-        Ok(numbers)
+    /// The figure of the driver's allocator of what it has handed out, in bytes, where it has one.
+    pub fn allocated_bytes(&self) -> Option<u64> {
+        self.device.generate_allocator_report().map(|report| report.total_allocated_bytes)
+    }
+
+    /// Lets the driver have back what was dropped.
+    pub fn reclaim(&self) {
+        // An error here is one of the device: whoever uses it next meets it.
+        let _ = self.wait();
+    }
+
+    /// Bytes that one binding may have.
+    pub fn binding_bytes_max(&self) -> u64 {
+        self.device.limits().max_storage_buffer_binding_size.min(limits::BINDING_BYTES_MAX)
     }
 }

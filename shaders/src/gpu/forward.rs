@@ -1,269 +1,269 @@
-//! `GpuEncoder`: the forward pass of BERT on a GPU.
+//! `GpuModel`: one model on a device, and its forward pass.
 
 use crate::{
-    gpu::{Gpu, GpuError, Kernel, device::Block},
+    budget::MemoryBudget,
+    gpu::{
+        Attention, Gpu, GpuError, Kernel, Precision, Profile, Tuning, Variant,
+        block::Block,
+        room::{CLOCK_BYTES, Clock, Room},
+        weights::{DeviceWeights, Words},
+    },
     hidden::Hidden,
-    model::{BertConfig, LayerWeights, Weights},
+    model::{BertConfig, Pooling, WeightSource},
     packed::PackedBatch,
 };
-use std::sync::{Mutex, PoisonError};
-use wgpu::{BindGroup, BufferUsages};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use wgpu::{BindGroup, CommandEncoder};
 
-/// The model on the device. One caller at a time records, submits and waits: the lock owns the device.
+/// A batch's room grows in steps of so many tokens and sequences.
+const TOKENS_STEP: usize = 64;
+const SEQUENCES_STEP: usize = 8;
+
+/// A model's weights on a device, with the kernels that run it.
 #[derive(Debug)]
-pub struct GpuEncoder {
+pub struct GpuModel {
+    kernels: Arc<Kernels>,
+    weights: DeviceWeights,
+    room: Option<Room>,
+}
+
+/// The kernels of a pass.
+#[derive(Debug)]
+pub struct Kernels {
     config: BertConfig,
-    name: String,
-    owner: Mutex<Owner>,
+    precision: Precision,
+    tuning: Tuning,
+    pub(crate) embed: Kernel,
+    pub(crate) qkv: Kernel,
+    pub(crate) attention: Kernel,
+    pub(crate) out: Kernel,
+    pub(crate) add_norm: Kernel,
+    pub(crate) up: Kernel,
+    pub(crate) down: Kernel,
+    pub(crate) pool: Kernel,
 }
 
+/// One dispatch of a pass.
 #[derive(Debug)]
-struct Owner {
-    gpu: Gpu,
-    kernels: Kernels,
-    words: Block,
-    positions: Block,
-    embedding_norm: Block,
-    layers: Vec<Layer>,
-    activations: Option<Activations>,
+pub struct Step<'a> {
+    /// For people: the kernel's part in the model.
+    pub name: &'static str,
+    pub kernel: &'a Kernel,
+    pub group: &'a BindGroup,
+    pub groups: (u32, u32),
 }
 
-#[derive(Debug)]
-struct Kernels {
-    embed: Kernel,
-    qkv: Kernel,
-    attention: Kernel,
-    out: Kernel,
-    add_norm: Kernel,
-    up: Kernel,
-    down: Kernel,
-    pool: Kernel,
-}
-
-#[derive(Debug)]
-struct Layer {
-    qkv: Block,
-    qkv_bias: Block,
-    out: Block,
-    out_bias: Block,
-    attention_norm: Block,
-    up: Block,
-    up_bias: Block,
-    down: Block,
-    down_bias: Block,
-    output_norm: Block,
-}
-
-/// Buffers for batches up to a size, kept from batch to batch, with everything bound to them.
-#[derive(Debug)]
-struct Activations {
-    tokens_max: usize,
-    sequences_max: usize,
-    batch: Block,
-    ids: Block,
-    places: Block,
-    sequence: Block,
-    offsets: Block,
-    x: Block,
-    _between: [Block; 4],
-    embeddings: Block,
-    staging: Block,
-    embed: BindGroup,
-    /// qkv, attention, out, norm, up, down, norm of each layer.
-    layers: Vec<[BindGroup; 7]>,
-    pool: BindGroup,
-}
-
-impl GpuEncoder {
-    /// Puts the weights on the device, compiles the kernels and runs them once.
-    pub fn new(config: BertConfig, weights: &Weights, gpu: Gpu) -> Result<Self, GpuError> {
-        let norm =
-            |label: &str, (scale, shift): &(Vec<f32>, Vec<f32>)| gpu.upload(label, &[&scale[..], shift].concat());
-        let layer = |w: &LayerWeights| {
-            Ok(Layer {
-                qkv: gpu.upload("qkv", &w.qkv)?,
-                qkv_bias: gpu.upload("qkv bias", &w.qkv_bias)?,
-                out: gpu.upload("out", &w.out)?,
-                out_bias: gpu.upload("out bias", &w.out_bias)?,
-                attention_norm: norm("attention norm", &w.attention_norm)?,
-                up: gpu.upload("up", &w.up)?,
-                up_bias: gpu.upload("up bias", &w.up_bias)?,
-                down: gpu.upload("down", &w.down)?,
-                down_bias: gpu.upload("down bias", &w.down_bias)?,
-                output_norm: norm("output norm", &w.output_norm)?,
-            })
-        };
-        let owner = Owner {
-            kernels: Kernels::new(&gpu, &config)?,
-            words: gpu.upload("word vectors", &weights.words)?,
-            positions: gpu.upload("position vectors", &weights.positions)?,
-            embedding_norm: norm("embedding norm", &weights.embedding_norm)?,
-            layers: weights.layers.iter().map(layer).collect::<Result<_, GpuError>>()?,
-            activations: None,
-            gpu,
-        };
-        let name = owner.gpu.name().to_owned();
-        let encoder = Self { config, name, owner: Mutex::new(owner) };
+impl GpuModel {
+    /// Puts the weights on the device, at the cost of `budget`, and runs the kernels once.
+    pub fn new(
+        gpu: &Gpu,
+        budget: &MemoryBudget,
+        kernels: Arc<Kernels>,
+        source: &dyn WeightSource,
+    ) -> Result<Self, GpuError> {
+        let weights = DeviceWeights::new(gpu, budget, &kernels.config, source, kernels.precision)?;
+        let mut model = Self { kernels, weights, room: None };
         // Drivers compile at the first dispatch: better now than under the first user's turn.
         let warm_up = PackedBatch { ids: vec![0, 0], positions: vec![0, 1], sequence: vec![0, 0], offsets: vec![0, 2] };
-        let hidden = encoder.forward(&warm_up)?;
+        let (hidden, _) = model.forward(gpu, budget, &warm_up)?;
         if hidden.embeddings.iter().all(|x| x.is_finite()) {
-            return Ok(encoder);
+            return Ok(model);
         }
-        Err(GpuError::Device(format!("{}: the kernels compute numbers that are not finite", encoder.name)))
+        Err(GpuError::Unsupported(format!("{}: the kernels compute numbers that are not finite", gpu.name())))
     }
 
-    /// For people: the adapter.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Runs one packed batch: one submission, one wait.
-    pub fn forward(&self, batch: &PackedBatch) -> Result<Hidden, GpuError> {
-        let mut owner = self.owner.lock().unwrap_or_else(PoisonError::into_inner);
-        owner.gpu.check()?;
-        owner.make_room(&self.config, batch.tokens(), batch.sequences())?;
-        let numbers = owner.gpu.scoped(|| owner.submit(&self.config, batch))?;
-        let room = owner.activations.as_ref().expect("make_room left some");
-        let mut tokens = owner.gpu.read_back(&room.staging.buffer, numbers)?;
-        let h = self.config.hidden_size;
+    /// Runs one packed batch: one submission, one wait. With it comes how long the device worked, by its own clock where it has one.
+    pub fn forward(
+        &mut self,
+        gpu: &Gpu,
+        budget: &MemoryBudget,
+        batch: &PackedBatch,
+    ) -> Result<(Hidden, Duration), GpuError> {
+        gpu.check()?;
+        self.make_room(gpu, budget, batch.tokens(), batch.sequences())?;
+        let begun = Instant::now();
+        let room = self.room.as_ref().expect("make_room left some");
+        let numbers = gpu.scoped(|| self.submit(gpu, room, batch))??;
+        let mut words = gpu.read_back_words(&room.staging.buffer, numbers + CLOCK_BYTES as usize / 4)?;
+        let busy = match room.clock {
+            Some(_) => Clock::elapsed(gpu, &words[numbers..]),
+            None => begun.elapsed(),
+        };
+        words.truncate(numbers);
+        let h = self.kernels.config.hidden_size;
+        // The same bits under another name.
+        let mut tokens: Vec<f32> = bytemuck::allocation::cast_vec(words);
         let embeddings = tokens.split_off(batch.tokens() * h);
         let offsets = batch.offsets.iter().map(|o| *o as usize).collect();
-        Ok(Hidden { hidden_size: h, tokens, offsets, embeddings })
+        Ok((Hidden { hidden_size: h, tokens, offsets, embeddings }, busy))
+    }
+
+    /// Does it hold memory to work in?
+    pub fn has_room(&self) -> bool {
+        self.room.is_some()
+    }
+
+    /// Gives back the memory that it works in; the next batch takes it anew.
+    pub fn drop_room(&mut self) {
+        self.room = None;
+    }
+
+    /// Where the time of a pass goes; `None` on a device that does not tell the time.
+    pub fn profile(
+        &mut self,
+        gpu: &Gpu,
+        budget: &MemoryBudget,
+        batch: &PackedBatch,
+    ) -> Result<Option<Profile>, GpuError> {
+        self.make_room(gpu, budget, batch.tokens(), batch.sequences())?;
+        let room = self.room.as_ref().expect("make_room left some");
+        let size = (batch.tokens(), batch.sequences());
+        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        room.put(gpu, batch, &mut encoder)?;
+        gpu.queue.submit([encoder.finish()]);
+        Profile::measure(gpu, &self.kernels.steps(room, size))
+    }
+
+    /// The kernels that it runs.
+    pub fn kernels(&self) -> &Kernels {
+        &self.kernels
+    }
+
+    /// Sees to it that there is room for the batch; the old one goes first, so that both never stand side by side.
+    fn make_room(&mut self, gpu: &Gpu, budget: &MemoryBudget, tokens: usize, sequences: usize) -> Result<(), GpuError> {
+        let fits = |(t, s): (usize, usize)| t >= tokens && s >= sequences;
+        if self.room.as_ref().is_some_and(|room| fits(room.size())) {
+            return Ok(());
+        }
+        let old = self.room.take().map_or((0, 0), |room| room.size());
+        gpu.reclaim();
+        let larger =
+            (tokens.max(old.0).next_multiple_of(TOKENS_STEP), sequences.max(old.1).next_multiple_of(SEQUENCES_STEP));
+        let kernels = &self.kernels;
+        let room = Room::new(gpu, budget, &kernels.config, kernels, &self.weights, larger);
+        // Where memory is short, no more than this batch needs.
+        self.room = Some(match room {
+            Err(GpuError::OverBudget(_)) => {
+                Room::new(gpu, budget, &kernels.config, kernels, &self.weights, (tokens, sequences))?
+            }
+            room => room?,
+        });
+        Ok(())
+    }
+
+    /// Records and submits the whole pass with the copy of its results; answers how many numbers were copied.
+    fn submit(&self, gpu: &Gpu, room: &Room, batch: &PackedBatch) -> Result<usize, GpuError> {
+        let h = self.kernels.config.hidden_size;
+        let (t, s) = (batch.tokens(), batch.sequences());
+        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        room.put(gpu, batch, &mut encoder)?;
+        let times = room.clock.as_ref().map(|clock| wgpu::ComputePassTimestampWrites {
+            query_set: &clock.set,
+            beginning_of_pass_write_index: Some(0),
+            end_of_pass_write_index: Some(1),
+        });
+        record(&mut encoder, &self.kernels.steps(room, (t, s)), times);
+        let (states, embeddings) = (4 * (t * h) as u64, 4 * (s * h) as u64);
+        let result = &room.staging.buffer;
+        encoder.copy_buffer_to_buffer(&room.x.buffer, 0, result, 0, states);
+        encoder.copy_buffer_to_buffer(&room.embeddings.buffer, 0, result, states, embeddings);
+        if let Some(clock) = &room.clock {
+            encoder.resolve_query_set(&clock.set, 0..2, &clock.readings.buffer, 0);
+            encoder.copy_buffer_to_buffer(&clock.readings.buffer, 0, result, states + embeddings, CLOCK_BYTES);
+        }
+        gpu.queue.submit([encoder.finish()]);
+        Ok((t + s) * h)
     }
 }
 
 impl Kernels {
-    fn new(gpu: &Gpu, config: &BertConfig) -> Result<Self, GpuError> {
-        let (width, f) = (config.hidden_size, config.intermediate_size);
-        let h = width as f64;
-        let eps = f64::from(config.layer_norm_eps);
+    /// Compiles the variants of `tuning` for a model's sizes.
+    pub fn new(gpu: &Gpu, config: &BertConfig, precision: Precision, tuning: Tuning) -> Result<Self, GpuError> {
+        let (h, f) = (config.hidden_size, config.intermediate_size);
+        let rows = tuning.rows;
+        let norm = [("H", h as f64), ("EPS", f64::from(config.layer_norm_eps))];
+        let part = Words::rows(gpu.binding_bytes_max(), config, precision)?;
+        let embed = [norm[0], norm[1], ("PART_ROWS", part as f64)];
+        let first = f64::from(u8::from(config.pooling == Pooling::Cls));
+        let matmul = |shape, gelu| Kernel::matmul(gpu, tuning.matmul_for(gpu, shape), precision, shape, gelu);
         Ok(Self {
-            embed: Kernel::new(gpu, "embed_layernorm", &[("H", h), ("EPS", eps)])?,
-            qkv: Kernel::matmul(gpu, width, 3 * width, false)?,
-            attention: Kernel::new(gpu, "attention", &[("H", h), ("HEADS", config.num_attention_heads as f64)])?,
-            out: Kernel::matmul(gpu, width, width, false)?,
-            add_norm: Kernel::new(gpu, "add_layernorm", &[("H", h), ("EPS", eps)])?,
-            up: Kernel::matmul(gpu, width, f, true)?,
-            down: Kernel::matmul(gpu, f, width, false)?,
-            pool: Kernel::new(gpu, "pool_l2", &[("H", h)])?,
+            embed: Kernel::new(gpu, Variant::Embed(rows, precision), &embed)?,
+            qkv: matmul((h, 3 * h), false)?,
+            attention: Kernel::attention(gpu, tuning.attention, h, config.num_attention_heads)?,
+            out: matmul((h, h), false)?,
+            add_norm: Kernel::new(gpu, Variant::AddNorm(rows), &norm)?,
+            up: matmul((h, f), true)?,
+            down: matmul((f, h), false)?,
+            pool: Kernel::new(gpu, Variant::Pool(rows), &[("H", h as f64), ("FIRST", first)])?,
+            config: config.clone(),
+            precision,
+            tuning,
         })
+    }
+
+    /// Are these the kernels for such a model?
+    pub fn suit(&self, config: &BertConfig) -> bool {
+        self.config == *config
+    }
+
+    /// The variants.
+    pub fn tuning(&self) -> &Tuning {
+        &self.tuning
+    }
+
+    /// What attention's bindings are given, in order.
+    pub fn attention_bindings<'a>(
+        &self,
+        qkv: &'a Block,
+        sequence: &'a Block,
+        offsets: &'a Block,
+        batch: &'a Block,
+        context: &'a Block,
+    ) -> Vec<&'a Block> {
+        match self.tuning.attention {
+            Attention::Workgroup => vec![qkv, sequence, offsets, context],
+            Attention::Subgroup => vec![qkv, sequence, offsets, batch, context],
+        }
+    }
+
+    /// The dispatches of a pass over so many tokens and sequences.
+    fn steps<'a>(&'a self, room: &'a Room, (t, s): (usize, usize)) -> Vec<Step<'a>> {
+        let config = &self.config;
+        let (h, f) = (config.hidden_size, config.intermediate_size);
+        let step = |name, kernel: &'a Kernel, group: &'a BindGroup, x, y| {
+            let groups = kernel.groups(x, y);
+            Step { name, kernel, group, groups }
+        };
+        let mut steps = vec![step("embed", &self.embed, &room.embed, t, 1)];
+        for [qkv, attention, out, norm, up, down, last_norm] in &room.layers {
+            steps.extend([
+                step("qkv", &self.qkv, qkv, 3 * h, t),
+                step("attention", &self.attention, attention, t, config.num_attention_heads),
+                step("out", &self.out, out, h, t),
+                step("norm", &self.add_norm, norm, t, 1),
+                step("up", &self.up, up, f, t),
+                step("down", &self.down, down, h, t),
+                step("norm", &self.add_norm, last_norm, t, 1),
+            ]);
+        }
+        steps.push(step("pool", &self.pool, &room.pool, s, 1));
+        steps
     }
 }
 
-impl Owner {
-    /// Sees to it that the activations hold the batch; the old ones go first, so that both never stand side by side.
-    fn make_room(&mut self, config: &BertConfig, tokens: usize, sequences: usize) -> Result<(), GpuError> {
-        let fits = |a: &Activations| a.tokens_max >= tokens && a.sequences_max >= sequences;
-        if self.activations.as_ref().is_some_and(fits) {
-            return Ok(());
-        }
-        let old = self.activations.take().map_or((0, 0), |a| (a.tokens_max, a.sequences_max));
-        let (tokens, sequences) = (tokens.max(old.0), sequences.max(old.1));
-        self.activations = Some(self.activations(config, tokens, sequences)?);
-        Ok(())
-    }
-
-    fn activations(&self, config: &BertConfig, t: usize, s: usize) -> Result<Activations, GpuError> {
-        let (h, f) = (config.hidden_size, config.intermediate_size);
-        let gpu = &self.gpu;
-        let storage = |label, count: usize, more| gpu.allocate(label, 4 * count as u64, BufferUsages::STORAGE | more);
-        let (input, output, inner) = (BufferUsages::COPY_DST, BufferUsages::COPY_SRC, BufferUsages::empty());
-        let batch = gpu.allocate("batch", 16, BufferUsages::UNIFORM | input)?;
-        let ids = storage("token ids", t, input)?;
-        let places = storage("positions", t, input)?;
-        let sequence = storage("sequence of tokens", t, input)?;
-        let offsets = storage("offsets", s + 1, input)?;
-        let x = storage("states", t * h, output)?;
-        let qkv = storage("queries, keys, values", t * 3 * h, inner)?;
-        let context = storage("context", t * h, inner)?;
-        let sum = storage("sums", t * h, inner)?;
-        let wide = storage("feed-forward", t * f, inner)?;
-        let embeddings = storage("embeddings", s * h, output)?;
-        let mappable = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
-        let staging = gpu.allocate("staging", 4 * ((t + s) * h) as u64, mappable)?;
-        let k = &self.kernels;
-        let bind = |kernel: &Kernel, blocks: &[&Block]| {
-            kernel.bind(gpu, &blocks.iter().map(|b| &b.buffer).collect::<Vec<_>>())
-        };
-        let (embed, layers, pool) = gpu.scoped(|| {
-            let bind_layer = |l: &Layer| {
-                [
-                    bind(&k.qkv, &[&batch, &x, &l.qkv, &l.qkv_bias, &qkv]),
-                    bind(&k.attention, &[&qkv, &sequence, &offsets, &context]),
-                    bind(&k.out, &[&batch, &context, &l.out, &l.out_bias, &sum]),
-                    bind(&k.add_norm, &[&sum, &l.attention_norm, &x]),
-                    bind(&k.up, &[&batch, &x, &l.up, &l.up_bias, &wide]),
-                    bind(&k.down, &[&batch, &wide, &l.down, &l.down_bias, &sum]),
-                    bind(&k.add_norm, &[&sum, &l.output_norm, &x]),
-                ]
-            };
-            (
-                bind(&k.embed, &[&ids, &places, &self.words, &self.positions, &self.embedding_norm, &x]),
-                self.layers.iter().map(bind_layer).collect(),
-                bind(&k.pool, &[&x, &offsets, &embeddings]),
-            )
-        })?;
-        let _between = [qkv, context, sum, wide];
-        let (tokens_max, sequences_max) = (t, s);
-        Ok(Activations {
-            tokens_max,
-            sequences_max,
-            batch,
-            ids,
-            places,
-            sequence,
-            offsets,
-            x,
-            _between,
-            embeddings,
-            staging,
-            embed,
-            layers,
-            pool,
-        })
-    }
-
-    /// Records and submits the whole pass with the copy of its results; answers how many numbers were copied.
-    fn submit(&self, config: &BertConfig, batch: &PackedBatch) -> usize {
-        let (h, f) = (config.hidden_size as u32, config.intermediate_size as u32);
-        let (t, s) = (batch.tokens() as u32, batch.sequences() as u32);
-        let a = self.activations.as_ref().expect("make_room left some");
-        let put = |block: &Block, data: &[u32]| {
-            self.gpu.queue.write_buffer(&block.buffer, 0, bytemuck::cast_slice(data));
-        };
-        put(&a.batch, &[t, s, 0, 0]);
-        put(&a.ids, &batch.ids);
-        put(&a.places, &batch.positions);
-        put(&a.sequence, &batch.sequence);
-        put(&a.offsets, &batch.offsets);
-        let mut encoder = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            let mut run = |kernel: &Kernel, group: &BindGroup, x: u32, y: u32| {
-                pass.set_pipeline(kernel.pipeline());
-                pass.set_bind_group(0, group, &[]);
-                pass.dispatch_workgroups(x, y, 1);
-            };
-            // A workgroup of a matmul makes 32 rows and 32 columns.
-            let (rows, columns) = (t.div_ceil(32), |n: u32| n.div_ceil(32));
-            let k = &self.kernels;
-            run(&k.embed, &a.embed, t, 1);
-            for [qkv, attention, out, norm, up, down, last_norm] in &a.layers {
-                run(&k.qkv, qkv, columns(3 * h), rows);
-                run(&k.attention, attention, t, config.num_attention_heads as u32);
-                run(&k.out, out, columns(h), rows);
-                run(&k.add_norm, norm, t, 1);
-                run(&k.up, up, columns(f), rows);
-                run(&k.down, down, columns(h), rows);
-                run(&k.add_norm, last_norm, t, 1);
-            }
-            run(&k.pool, &a.pool, s, 1);
-        }
-        let (states, embeddings) = (u64::from(4 * t * h), u64::from(4 * s * h));
-        encoder.copy_buffer_to_buffer(&a.x.buffer, 0, &a.staging.buffer, 0, states);
-        encoder.copy_buffer_to_buffer(&a.embeddings.buffer, 0, &a.staging.buffer, states, embeddings);
-        self.gpu.queue.submit([encoder.finish()]);
-        ((t + s) * h) as usize
+/// Records dispatches into one compute pass.
+pub fn record(
+    encoder: &mut CommandEncoder,
+    steps: &[Step<'_>],
+    timestamp_writes: Option<wgpu::ComputePassTimestampWrites<'_>>,
+) {
+    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes });
+    for step in steps {
+        pass.set_pipeline(step.kernel.pipeline());
+        pass.set_bind_group(0, step.group, &[]);
+        pass.dispatch_workgroups(step.groups.0, step.groups.1, 1);
     }
 }

@@ -1,44 +1,44 @@
 //! The WGSL kernels as pipelines, specialised to a model's sizes.
 
-use crate::gpu::{Gpu, GpuError};
+use crate::gpu::{Attention, Gpu, GpuError, Matmul, Precision, Variant, source::source};
 use wgpu::{BindGroup, Buffer, ComputePipeline};
-
-/// Name and source of every kernel.
-pub const KERNELS: [(&str, &str); 6] = [
-    ("embed_layernorm", include_str!("../../wgsl/embed_layernorm.wgsl")),
-    ("matmul", include_str!("../../wgsl/matmul.wgsl")),
-    ("matmul_subgroup", include_str!("../../wgsl/matmul_subgroup.wgsl")),
-    ("attention", include_str!("../../wgsl/attention.wgsl")),
-    ("add_layernorm", include_str!("../../wgsl/add_layernorm.wgsl")),
-    ("pool_l2", include_str!("../../wgsl/pool_l2.wgsl")),
-];
 
 /// One kernel with its sizes filled in.
 #[derive(Debug)]
 pub struct Kernel {
     pipeline: ComputePipeline,
+    makes: (u32, u32),
 }
 
 impl Kernel {
-    /// y (`[T, n]`) = x (`[T, k]`) · W (`[k, n]`) + bias, GELU behind it where `gelu`: the family's kernel that suits the device.
-    /// A workgroup of each makes 32 rows and 32 columns.
-    pub fn matmul(gpu: &Gpu, k: usize, n: usize, gelu: bool) -> Result<Self, GpuError> {
-        let distributed = gpu.subgroup_lanes() == Some(8) && k.is_multiple_of(32) && n.is_multiple_of(32);
-        let name = if distributed { "matmul_subgroup" } else { "matmul" };
-        Self::new(gpu, name, &[("K", k as f64), ("N", n as f64), ("GELU", f64::from(u8::from(gelu)))])
+    /// y (`[T, n]`) = x (`[T, k]`) · W (`[k, n]`) + bias, GELU behind it where `gelu`; dispatch it for n and T.
+    pub fn matmul(
+        gpu: &Gpu,
+        variant: Matmul,
+        precision: Precision,
+        (k, n): (usize, usize),
+        gelu: bool,
+    ) -> Result<Self, GpuError> {
+        let constants = [("K", k as f64), ("N", n as f64), ("GELU", f64::from(u8::from(gelu)))];
+        Ok(Self { makes: variant.makes(), ..Self::new(gpu, Variant::Matmul(variant, precision), &constants)? })
     }
 
-    /// Compiles the kernel `name` of [`KERNELS`] with values for its `override`s.
-    pub fn new(gpu: &Gpu, name: &str, constants: &[(&str, f64)]) -> Result<Self, GpuError> {
-        let source = KERNELS.iter().find(|(n, _)| *n == name).map(|(_, s)| *s);
-        let source = source.expect("callers name a kernel of the table");
+    /// Attention of states of `h` numbers with so many heads; dispatch it for tokens and heads.
+    pub fn attention(gpu: &Gpu, variant: Attention, h: usize, heads: usize) -> Result<Self, GpuError> {
+        let constants = [("H", h as f64), ("HEADS", heads as f64)];
+        Ok(Self { makes: variant.makes(), ..Self::new(gpu, Variant::Attention(variant), &constants)? })
+    }
+
+    /// Compiles a kernel of which a workgroup makes one row, with values for its `override`s.
+    pub fn new(gpu: &Gpu, variant: Variant, constants: &[(&str, f64)]) -> Result<Self, GpuError> {
+        let name = variant.name();
         let pipeline = gpu.scoped(|| {
             let module = gpu.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-                label: Some(name),
-                source: wgpu::ShaderSource::Wgsl(source.into()),
+                label: Some(&name),
+                source: wgpu::ShaderSource::Wgsl(source(variant).into()),
             });
             gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(name),
+                label: Some(&name),
                 layout: None,
                 module: &module,
                 entry_point: Some("main"),
@@ -50,12 +50,17 @@ impl Kernel {
                 cache: None,
             })
         })?;
-        Ok(Self { pipeline })
+        Ok(Self { pipeline, makes: (1, 1) })
     }
 
     /// Its pipeline.
     pub fn pipeline(&self) -> &ComputePipeline {
         &self.pipeline
+    }
+
+    /// Workgroups for a result of `x` by `y`: columns and rows, tokens and heads, or rows and 1.
+    pub fn groups(&self, x: usize, y: usize) -> (u32, u32) {
+        ((x as u32).div_ceil(self.makes.0), (y as u32).div_ceil(self.makes.1))
     }
 
     /// Binds buffers to the bindings 0, 1, 2, …

@@ -3,8 +3,14 @@
 use crate::{
     budget::MemoryBudget,
     cpu::{Threads, attention, embed, gemm::Panels, matmul, norm, pool},
-    gpu::{Gpu, KERNELS, Kernel},
-    packed::PackedBatch,
+    gpu::{
+        Attention, Gpu, Kernel, Matmul, Precision, Rows, Variant,
+        sample::{minilm_config, numbers, sample_batch},
+        source::{FILES, source},
+        stored::{Stored, words},
+        weights::Words,
+    },
+    model::{BertConfig, Pooling},
 };
 use wgpu::BufferUsages;
 
@@ -15,18 +21,6 @@ fn gpu() -> Option<Gpu> {
         println!("did not run: no Vulkan, Metal or DX12 adapter (Debian: install mesa-vulkan-drivers)");
     }
     gpu
-}
-
-/// Numbers between −1 and 1 that look random and are the same every time.
-fn numbers(count: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(2_654_435_761).max(1);
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        state as f32 / u32::MAX as f32 * 2.0 - 1.0
-    };
-    (0..count).map(|_| next()).collect()
 }
 
 enum Input<'a> {
@@ -78,53 +72,60 @@ fn assert_close(what: &str, gpu: &[f32], cpu: &[f32], tolerance: f32) {
     }
 }
 
-fn batch(lengths: &[usize]) -> PackedBatch {
-    let utterance = |(i, n): (usize, &usize)| dialogue::EncodedUtterance {
-        text: String::new(),
-        token_ids: (0..*n).map(|j| ((i * 7 + j * 3) % 50) as u32).collect(),
-        offsets: vec![(0, 0); *n],
-    };
-    PackedBatch::new(&lengths.iter().enumerate().map(utterance).collect::<Vec<_>>(), 50)
-}
-
 const LENGTHS: [usize; 4] = [1, 7, 100, 3];
+
+/// The vocabulary of the tests.
+const VOCAB: usize = 50;
+
+/// Whether the device runs it; a line where not.
+fn may(gpu: &Gpu, what: impl std::fmt::Debug, suits: bool) -> bool {
+    if !suits {
+        println!("{what:?} did not run: {} has no subgroups of 8 lanes", gpu.name());
+    }
+    suits
+}
 
 #[test]
 fn all_wgsl_is_valid() {
     use wgpu::naga::{front::wgsl, valid};
-    for (name, source) in KERNELS {
-        let module = wgsl::parse_str(source).unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(source)));
-        let may =
-            if name.ends_with("_subgroup") { valid::Capabilities::SUBGROUP } else { valid::Capabilities::empty() };
+    for variant in Variant::all() {
+        let (name, source) = (variant.name(), source(variant));
+        let module = wgsl::parse_str(&source).unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(&source)));
+        let mut may = valid::Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+        may.set(valid::Capabilities::SUBGROUP, name.contains("_subgroup"));
         let mut validator = valid::Validator::new(valid::ValidationFlags::all(), may);
-        validator.validate(&module).unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(source)));
+        validator.validate(&module).unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(&source)));
     }
     let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/wgsl")).expect("the folder of the kernels");
-    assert_eq!(folder.count(), KERNELS.len(), "a kernel file that no pipeline uses");
+    assert_eq!(folder.count(), FILES.len(), "a file of WGSL that no kernel uses");
+    let used: std::collections::BTreeSet<_> = Variant::all().into_iter().flat_map(Variant::files).collect();
+    assert_eq!(used.len(), FILES.len(), "a file of the table that no kernel uses");
 }
 
 #[test]
 fn every_matmul_agrees_with_its_twin() {
     let Some(gpu) = gpu() else { return };
-    let any = [(1, 4, 4, false), (5, 384, 100, true), (33, 64, 36, false), (34, 16, 64, true)];
+    let any = [(1, 4, 4, false), (5, 384, 100, true), (33, 64, 36, false), (34, 16, 64, true), (70, 20, 132, true)];
     let by_lanes = [(1, 32, 32, false), (5, 384, 96, true), (33, 64, 32, false), (70, 1536, 64, true)];
-    for (name, shapes) in [("matmul", any), ("matmul_subgroup", by_lanes)] {
-        if name == "matmul_subgroup" && gpu.subgroup_lanes() != Some(8) {
-            println!("{name} did not run: {} has no subgroups of 8 lanes", gpu.name());
+    for variant in Matmul::ALL {
+        let shapes = if variant == Matmul::Subgroup { &by_lanes[..] } else { &any };
+        if !may(&gpu, variant, variant.suits(gpu.subgroup_lanes(), 32, 32)) {
             continue;
         }
-        for (t, k, n, gelu) in shapes {
+        for (precision, (t, k, n, gelu)) in Precision::ALL.into_iter().flat_map(|p| shapes.iter().map(move |s| (p, *s)))
+        {
             let (x, w, b) = (numbers(t * k, 1), numbers(k * n, 2), numbers(n, 3));
             let mut want = vec![0.0; t * n];
             let epilogue = if gelu { matmul::Epilogue::BiasGelu } else { matmul::Epilogue::Bias };
-            matmul::linear(&Threads::one(), &x, &Panels::new(&w, k, n), &b, epilogue, &mut [], &mut want);
-            let constants = [("K", k as f64), ("N", n as f64), ("GELU", f64::from(u8::from(gelu)))];
-            let kernel = Kernel::new(&gpu, name, &constants).expect("it compiles");
+            let rounded = Panels::new(&Stored::rounded(precision, &w, n), k, n);
+            matmul::linear(&Threads::one(), &x, &rounded, &b, epilogue, &mut [], &mut want);
+            let kernel = Kernel::matmul(&gpu, variant, precision, (k, n), gelu).expect("it compiles");
             let size = [t as u32, 0, 0, 0];
-            let inputs = [Input::Uniform(&size), Input::Floats(&x), Input::Floats(&w), Input::Floats(&b)];
-            let groups = ((n as u32).div_ceil(32), (t as u32).div_ceil(32));
-            let got = run(&gpu, &kernel, &inputs, &vec![9.0; t * n], groups);
-            assert_close(&format!("{name} {t}×{k}×{n}"), &got, &want, 1e-4);
+            let stored = Stored::new(precision, &w, &b);
+            let inputs =
+                [Input::Uniform(&size), Input::Floats(&x), Input::Words(&stored.weight), Input::Floats(&stored.bias)];
+            let got = run(&gpu, &kernel, &inputs, &vec![9.0; t * n], kernel.groups(n, t));
+            assert_close(&format!("{variant:?} {precision:?} {t}×{k}×{n}"), &got, &want, 1e-4);
         }
     }
 }
@@ -132,49 +133,81 @@ fn every_matmul_agrees_with_its_twin() {
 #[test]
 fn embedding_and_layernorm_agree_with_their_twins() {
     let Some(gpu) = gpu() else { return };
-    let (h, eps) = (384, 1e-12_f32);
-    let batch = batch(&LENGTHS);
+    for rows in Rows::ALL.into_iter().filter(|r| may(&gpu, r, r.suits(gpu.subgroup_lanes()))) {
+        for (h, precision) in [(384, Precision::F32), (20, Precision::F32), (384, Precision::F16)] {
+            check_rows(&gpu, rows, h, precision);
+        }
+    }
+}
+
+fn check_rows(gpu: &Gpu, rows: Rows, h: usize, precision: Precision) {
+    let eps = 1e-12_f32;
+    let batch = sample_batch(&LENGTHS, VOCAB);
     let t = batch.tokens();
-    let (words, positions, norms) = (numbers(50 * h, 1), numbers(128 * h, 2), numbers(2 * h, 3));
+    let (vectors, positions, norms) = (numbers(VOCAB * h, 1), numbers(128 * h, 2), numbers(2 * h, 3));
     let norm_pair = norms.split_at(h);
     let constants = [("H", h as f64), ("EPS", f64::from(eps))];
 
-    // Word and position vectors.
+    // Word and position vectors, the words in one part and in four, of which the last is shorter.
     let mut x = vec![0.0; t * h];
-    embed::embed_layernorm(&Threads::one(), &batch, &words, &positions, norm_pair, eps, &mut x);
-    let kernel = Kernel::new(&gpu, "embed_layernorm", &constants).expect("it compiles");
-    let inputs = [
-        Input::Words(&batch.ids),
-        Input::Words(&batch.positions),
-        Input::Floats(&words),
-        Input::Floats(&positions),
-        Input::Floats(&norms),
-    ];
-    let got = run(&gpu, &kernel, &inputs, &vec![9.0; t * h], (t as u32, 1));
-    assert_close("embed_layernorm", &got, &x, 1e-4);
+    let rounded = Stored::rounded(precision, &vectors, h);
+    embed::embed_layernorm(&Threads::one(), &batch, &rounded, &positions, norm_pair, eps, &mut x);
+    let tokens: Vec<u32> = batch.ids.iter().zip(&batch.positions).flat_map(|(i, p)| [*i, *p]).collect();
+    let stored = words(precision, &vectors);
+    for part_rows in [VOCAB, 13] {
+        let constants = [constants[0], constants[1], ("PART_ROWS", part_rows as f64)];
+        let kernel = Kernel::new(gpu, Variant::Embed(rows, precision), &constants).expect("it compiles");
+        let parts: Vec<&[u32]> = stored.chunks(part_rows * stored.len() / VOCAB).collect();
+        let mut inputs = vec![Input::Words(&tokens)];
+        inputs.extend((0..4).map(|i| Input::Words(parts[i.min(parts.len() - 1)])));
+        inputs.extend([Input::Floats(&positions), Input::Floats(&norms)]);
+        let got = run(gpu, &kernel, &inputs, &vec![9.0; t * h], kernel.groups(t, 1));
+        assert_close(&format!("embed {rows:?} {precision:?} by {part_rows}"), &got, &x, 1e-4);
+    }
 
     // Residual sum, on top of it.
     let residual = numbers(t * h, 4);
-    let kernel = Kernel::new(&gpu, "add_layernorm", &constants).expect("it compiles");
-    let got = run(&gpu, &kernel, &[Input::Floats(&residual), Input::Floats(&norms)], &x, (t as u32, 1));
+    let kernel = Kernel::new(gpu, Variant::AddNorm(rows), &constants).expect("it compiles");
+    let got = run(gpu, &kernel, &[Input::Floats(&residual), Input::Floats(&norms)], &x, kernel.groups(t, 1));
     norm::add_layernorm(&Threads::one(), &mut x, &residual, norm_pair, eps);
-    assert_close("add_layernorm", &got, &x, 1e-4);
+    assert_close(&format!("add_layernorm {rows:?}"), &got, &x, 1e-4);
+}
+
+#[test]
+fn word_vectors_are_cut_where_a_binding_ends() {
+    let config = BertConfig { vocab_size: 50, hidden_size: 8, ..minilm_config() };
+    let cut = |precision, bytes| Words::rows(bytes, &config, precision);
+    assert_eq!(cut(Precision::F32, 50 * 32), Ok(50));
+    assert_eq!(cut(Precision::F32, 50 * 32 - 1), Ok(25));
+    assert_eq!(cut(Precision::F32, 13 * 32), Ok(13));
+    assert_eq!(cut(Precision::Int8, 13 * 32), Ok(25));
+    assert!(cut(Precision::F32, 12 * 32).is_err(), "48 of 50 words fit");
 }
 
 #[test]
 fn attention_agrees_with_its_twin_for_every_head_size() {
     let Some(gpu) = gpu() else { return };
     for (h, heads) in [(384, 12), (128, 2), (24, 2), (60, 3), (16, 4)] {
-        let batch = batch(&LENGTHS);
+        let batch = sample_batch(&LENGTHS, VOCAB);
         let t = batch.tokens();
         let qkv: Vec<f32> = numbers(t * 3 * h, 5).iter().map(|x| 3.0 * x).collect();
         let mut want = vec![0.0; t * h];
         let mut scratch = [attention::AttentionScratch::default()];
         attention::attention(&Threads::one(), &qkv, &batch.offsets, heads, &mut scratch, &mut want);
-        let kernel = Kernel::new(&gpu, "attention", &[("H", h as f64), ("HEADS", heads as f64)]).expect("it compiles");
-        let inputs = [Input::Floats(&qkv), Input::Words(&batch.sequence), Input::Words(&batch.offsets)];
-        let got = run(&gpu, &kernel, &inputs, &vec![9.0; t * h], (t as u32, heads as u32));
-        assert_close(&format!("attention {h}/{heads}"), &got, &want, 1e-4);
+        for variant in Attention::ALL {
+            if !variant.suits(Some(8), h / heads) || !may(&gpu, variant, variant.suits(gpu.subgroup_lanes(), h / heads))
+            {
+                continue;
+            }
+            let kernel = Kernel::attention(&gpu, variant, h, heads).expect("it compiles");
+            let size = [t as u32, 0, 0, 0];
+            let mut inputs = vec![Input::Floats(&qkv), Input::Words(&batch.sequence), Input::Words(&batch.offsets)];
+            if variant == Attention::Subgroup {
+                inputs.push(Input::Uniform(&size));
+            }
+            let got = run(&gpu, &kernel, &inputs, &vec![9.0; t * h], kernel.groups(t, heads));
+            assert_close(&format!("attention {variant:?} {h}/{heads}"), &got, &want, 1e-4);
+        }
     }
 }
 
@@ -182,14 +215,20 @@ fn attention_agrees_with_its_twin_for_every_head_size() {
 fn pooling_agrees_with_its_twin() {
     let Some(gpu) = gpu() else { return };
     let h = 384;
-    let batch = batch(&LENGTHS);
+    let batch = sample_batch(&LENGTHS, VOCAB);
     let mut x = numbers(batch.tokens() * h, 6);
     // All zero: the length has a floor, not a division by zero.
     x[..h].fill(0.0);
-    let mut want = vec![0.0; batch.sequences() * h];
-    pool::pool_l2(&x, &batch.offsets, &mut want);
-    let kernel = Kernel::new(&gpu, "pool_l2", &[("H", h as f64)]).expect("it compiles");
-    let inputs = [Input::Floats(&x), Input::Words(&batch.offsets)];
-    let got = run(&gpu, &kernel, &inputs, &vec![9.0; want.len()], (batch.sequences() as u32, 1));
-    assert_close("pool_l2", &got, &want, 1e-5);
+    for (pooling, rows) in [Pooling::Mean, Pooling::Cls].into_iter().flat_map(|p| Rows::ALL.map(|r| (p, r))) {
+        if !may(&gpu, rows, rows.suits(gpu.subgroup_lanes())) {
+            continue;
+        }
+        let mut want = vec![0.0; batch.sequences() * h];
+        pool::pool_l2(pooling, &x, &batch.offsets, &mut want);
+        let constants = [("H", h as f64), ("FIRST", f64::from(u8::from(pooling == Pooling::Cls)))];
+        let kernel = Kernel::new(&gpu, Variant::Pool(rows), &constants).expect("it compiles");
+        let inputs = [Input::Floats(&x), Input::Words(&batch.offsets)];
+        let got = run(&gpu, &kernel, &inputs, &vec![9.0; want.len()], kernel.groups(batch.sequences(), 1));
+        assert_close(&format!("pool_l2 {pooling:?} {rows:?}"), &got, &want, 1e-5);
+    }
 }

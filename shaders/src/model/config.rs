@@ -1,8 +1,14 @@
 //! `BertConfig`: the part of a Hugging Face `config.json` that the forward pass needs.
 
 use crate::error::ModelError;
+use crate::model::modules::check_modules;
+use crate::model::{E5s1, FolderWeights, Pooling};
 use serde::Deserialize;
+use std::io::Read;
 use std::path::Path;
+
+/// Largest configuration file, in bytes.
+const CONFIG_BYTES_MAX: u64 = 1 << 20;
 
 /// Sizes of a BERT encoder (Devlin et al. 2018), as `config.json` names them.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -30,13 +36,45 @@ pub struct BertConfig {
     /// Must be `absolute`.
     #[serde(default = "absolute")]
     pub position_embedding_type: String,
+    /// How token states become an embedding: from `1_Pooling/config.json`, never from `config.json` itself.
+    #[serde(skip)]
+    pub pooling: Pooling,
 }
 
 fn absolute() -> String {
     "absolute".into()
 }
 
+/// The bytes of a configuration file; none where there is no such file.
+pub(super) fn read_small(path: &Path) -> Result<Option<Vec<u8>>, ModelError> {
+    let read = |source| ModelError::Read { path: path.to_owned(), source };
+    let file = match std::fs::File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(read(e)),
+    };
+    let mut bytes = Vec::new();
+    file.take(CONFIG_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(read)?;
+    if bytes.len() as u64 > CONFIG_BYTES_MAX {
+        let message = format!("more than {CONFIG_BYTES_MAX} bytes, which is the limit of a configuration");
+        return Err(ModelError::Broken { path: path.to_owned(), message });
+    }
+    Ok(Some(bytes))
+}
+
 impl BertConfig {
+    /// The sizes of the model in a folder, from its `config.json` or, for a packed model, from the head of its weights
+    /// file; the pooling from `1_Pooling/config.json`.
+    pub fn of_folder(dir: &Path) -> Result<Self, ModelError> {
+        let mut config = match FolderWeights::find(dir) {
+            FolderWeights::Safetensors(_) => Self::load(&dir.join("config.json"))?,
+            FolderWeights::E5s1(path) => E5s1::read_config(&path)?,
+        };
+        check_modules(&dir.join("modules.json"))?;
+        config.pooling = Pooling::load(&dir.join("1_Pooling/config.json"))?;
+        Ok(config)
+    }
+
     /// Reads and checks a `config.json`; fields that it does not need are passed over.
     pub fn load(path: &Path) -> Result<Self, ModelError> {
         let bytes = std::fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
@@ -46,7 +84,7 @@ impl BertConfig {
         Ok(config)
     }
 
-    fn check(&self, path: &Path) -> Result<(), ModelError> {
+    pub(super) fn check(&self, path: &Path) -> Result<(), ModelError> {
         let refuse = |field, found: String, expected: &str| {
             Err(ModelError::Unsupported { path: path.to_owned(), field, found, expected: expected.into() })
         };
@@ -85,6 +123,20 @@ impl BertConfig {
             return refuse("layer_norm_eps", self.layer_norm_eps.to_string(), "0 to 0.1");
         }
         Ok(())
+    }
+
+    /// Bytes of all weights in memory, as `f32`, but for the word table.
+    pub fn layers_bytes(&self) -> u64 {
+        let (h, f) = (self.hidden_size as u64, self.intermediate_size as u64);
+        // Four square matrices, two of the feed-forward layer; their biases; scale and shift of two LayerNorms.
+        let layer = 4 * h * h + 2 * h * f + 5 * h + f + 4 * h;
+        4 * (self.num_hidden_layers as u64 * layer + (self.max_position_embeddings as u64 + 2) * h)
+    }
+
+    /// Numbers in the matrices of all layers.
+    pub fn matrices_numbers(&self) -> u64 {
+        let (h, f) = (self.hidden_size as u64, self.intermediate_size as u64);
+        self.num_hidden_layers as u64 * (4 * h * h + 2 * h * f)
     }
 
     /// Numbers in one attention head.

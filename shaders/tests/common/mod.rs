@@ -1,24 +1,31 @@
 //! Where the tests find the encoder.
 #![allow(dead_code, reason = "every test file uses a part of this")]
 
-use cluster_config::{Device, InferenceOptions};
+pub mod tiny;
+
+use cluster_config::{Device, InferenceOptions, Precision};
 use std::path::{Path, PathBuf};
-use tertulia_shaders::{Encoder, MemoryBudget, gpu::Gpu};
+use tertulia_shaders::{Encoder, gpu::Gpu, model::models_folder};
 
 /// The folder of the encoder in the model cache; fails with the command that fetches it.
 pub fn model_dir() -> PathBuf {
-    let from = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    let cache = from("TERTULIA_CACHE")
-        .or_else(|| from("XDG_CACHE_HOME").map(|c| c.join("tertulia")))
-        .or_else(|| from("HOME").map(|h| h.join(".cache/tertulia")))
-        .unwrap_or_default();
-    let dir = cache.join("models/all-minilm-l6-v2");
+    let dir = models_folder().unwrap_or_default().join("all-minilm-l6-v2");
     assert!(
         dir.join("model.safetensors").is_file(),
         "the encoder is not in {}: fetch it with `cargo run -- model pull` (or set TERTULIA_CACHE)",
         dir.display()
     );
     dir
+}
+
+/// The folder of the multilingual encoder, where it was fetched.
+pub fn multilingual_dir() -> Option<PathBuf> {
+    let dir = models_folder().unwrap_or_default().join("multilingual-e5-small");
+    if dir.join("model.e5s1").is_file() {
+        return Some(dir);
+    }
+    println!("did not run: {} is not there (`cargo run -- model pull multilingual-e5-small`)", dir.display());
+    None
 }
 
 /// The CPU path on `threads` threads.
@@ -31,14 +38,13 @@ pub fn cpu_encoder() -> Encoder {
     Encoder::load(&model_dir(), &cpu_options(2)).expect("the encoder of the cache loads")
 }
 
-/// The encoder on any adapter; without one the test says what it missed.
+/// The encoder on any adapter, in f32; without one the test says what it missed.
 pub fn gpu_encoder() -> Option<Encoder> {
-    let adapter = Gpu::open(true, MemoryBudget::new(0)).expect("an adapter that is there opens");
-    if adapter.is_none() {
+    if Gpu::find(true).is_none() {
         println!("did not run: no Vulkan, Metal or DX12 adapter (Debian: install mesa-vulkan-drivers)");
         return None;
     }
-    let options = InferenceOptions { device: Device::Gpu, ..InferenceOptions::default() };
+    let options = InferenceOptions { device: Device::Gpu, precision: Precision::F32, ..InferenceOptions::default() };
     Some(Encoder::load(&model_dir(), &options).expect("the encoder of the cache loads"))
 }
 
