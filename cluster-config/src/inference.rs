@@ -12,7 +12,8 @@ pub struct InferenceOptions {
     pub device: Device,
     /// How weights lie on the device: `auto` (f16 where that is measured to be faster, else f32), `f32`, `f16` or `int8`.
     pub precision: Precision,
-    /// How weights lie in memory where the CPU path serves alone: `f32`, or `bf16`, which halves what it reads and holds.
+    /// How weights lie in memory where the CPU path serves alone: `f32`, `bf16`, which halves what it reads and holds, or `auto` (bf16 where
+    /// that is measured to be faster).
     pub cpu_precision: CpuPrecision,
     /// Threads of the CPU path; 0 for all cores.
     pub cpu_threads: usize,
@@ -70,8 +71,10 @@ pub enum Precision {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "lowercase")]
 pub enum CpuPrecision {
-    /// As the model has them.
+    /// bf16 where that is measured to be faster, else f32.
     #[default]
+    Auto,
+    /// As the model has them.
     F32,
     /// The upper half of an f32, rounded: the matrices of the layers.
     Bf16,
@@ -134,7 +137,7 @@ impl Default for InferenceOptions {
         Self {
             device: Device::Auto,
             precision: Precision::Auto,
-            cpu_precision: CpuPrecision::F32,
+            cpu_precision: CpuPrecision::Auto,
             cpu_threads: 0,
             queue_tokens_max: 65_536,
             queue_requests_max: 1_024,

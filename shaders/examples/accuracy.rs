@@ -2,7 +2,7 @@
 //!
 //! 80 % of each training file are learned from, 20 % are asked, split by a fixed seed.
 
-use cluster_config::{Device, InferenceOptions};
+use cluster_config::{CpuPrecision, Device, InferenceOptions};
 use dialogue::{Entity, NluExample, Value, ports::Scorer};
 use serde_json::Value as Json;
 use std::{path::Path, time::Instant};
@@ -14,7 +14,8 @@ type Reader = fn(&Path) -> (Vec<NluExample>, Vec<String>);
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [model, data, wanted @ ..] = args.as_slice() else { panic!("usage: MODEL_FOLDER DATA_FOLDER [SET]…") };
-    let options = InferenceOptions { device: Device::Cpu, ..InferenceOptions::default() };
+    let options =
+        InferenceOptions { device: Device::Cpu, cpu_precision: CpuPrecision::F32, ..InferenceOptions::default() };
     let encoder = Encoder::load(model.as_ref(), &options).expect("the model loads");
     let sets: [(&str, Reader); 3] = [("banking77", banking77), ("clinc150", clinc150), ("snips", snips)];
     for (name, read) in sets.into_iter().filter(|(n, _)| wanted.is_empty() || wanted.iter().any(|w| w == n)) {

@@ -78,11 +78,13 @@ impl Encoder {
         let options = compute.options();
         let batch_tokens_max = options.batch_tokens_max.clamp(limits::UTTERANCE_TOKENS_MAX, pass_tokens_max);
         // A device is given the weights as they are.
-        let storage = match options.cpu_precision {
-            CpuPrecision::Bf16 if compute.device().is_none() => Storage::Bf16,
-            _ => Storage::F32,
-        };
-        let cpu = CpuEncoder::new(config, weights, storage, compute.threads().clone(), compute.host_budget().clone());
+        let alone = compute.device().is_none();
+        let storage = if alone && options.cpu_precision == CpuPrecision::Bf16 { Storage::Bf16 } else { Storage::F32 };
+        let (threads, budget) = (compute.threads().clone(), compute.host_budget().clone());
+        let mut cpu = CpuEncoder::new(config, weights, storage, threads, budget);
+        if alone && options.cpu_precision == CpuPrecision::Auto {
+            cpu.choose_storage()?;
+        }
         let cpu = Arc::new(cpu);
         let seat = match compute.device() {
             None => None,

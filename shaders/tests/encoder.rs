@@ -2,12 +2,12 @@
 
 mod common;
 
-use cluster_config::{Device, InferenceOptions, MemoryLimit};
+use cluster_config::{CpuPrecision, Device, InferenceOptions, MemoryLimit};
 use common::{cpu_encoder, cpu_options, gpu_encoder, model_dir};
 use dialogue::ports::ScoreError;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::path::Path;
-use tertulia_shaders::{Encoder, ModelError};
+use tertulia_shaders::{Encoder, MemoryKind, ModelError};
 
 const TEXTS: [&str; 5] =
     ["hello", "I want to fly from Berlin to Madrid on Friday", "", "no", "a much longer sentence about nothing at all"];
@@ -107,6 +107,27 @@ fn budgets_refuse_before_anything_is_allocated() {
     assert_eq!(encoder.compute().report().host.total_bytes(), weights);
     assert_eq!(encoder.forward(&vec![encode("a few words"); 100]).expect("in parts it fits").len(), 100);
     assert!(encoder.compute().report().host.peak_bytes <= limit);
+}
+
+#[test]
+fn narrow_weights_take_half_the_memory_and_a_measured_choice_is_one_of_both() {
+    let load = |cpu_precision, host_memory_bytes_max| {
+        let options = InferenceOptions { cpu_precision, host_memory_bytes_max, ..cpu_options(2) };
+        Encoder::load(&model_dir(), &options).expect("it loads")
+    };
+    let held = |encoder: &Encoder| encoder.compute().report().host.used_bytes[MemoryKind::Weights as usize];
+    let (wide, narrow) = (load(CpuPrecision::F32, 1 << 30), load(CpuPrecision::Bf16, 1 << 30));
+    let matrices = wide.config().matrices_numbers();
+    assert_eq!(held(&wide) - held(&narrow), 2 * matrices);
+    assert!(wide.describe().ends_with("f32") && narrow.describe().ends_with("bf16"));
+    let measured = load(CpuPrecision::Auto, 1 << 30);
+    let like = if measured.describe().ends_with("bf16") { &narrow } else { &wide };
+    assert_eq!((measured.describe(), held(&measured)), (like.describe(), held(like)));
+    let batch = [measured.encode("what is my balance?").expect("it tokenizes")];
+    assert_eq!(measured.forward(&batch).expect("it runs"), like.forward(&batch).expect("it runs"));
+    // Without room for both there is nothing to measure.
+    let tight = load(CpuPrecision::Auto, held(&wide) + matrices);
+    assert!(tight.describe().ends_with("f32"), "{}", tight.describe());
 }
 
 /// A copy of the model's small files with a weights file made by `change` from the real one.

@@ -3,7 +3,7 @@
 use super::{Outcome, style};
 use crate::http::rasa::understanding_json;
 use clap::Args;
-use cluster_config::InferenceOptions;
+use cluster_config::{CpuPrecision, Device, InferenceOptions};
 use std::path::{Path, PathBuf};
 
 /// Check an assistant's files without training.
@@ -71,8 +71,9 @@ impl ReleaseArgs {
         };
         let release = self.release.clone();
         let loaded = tokio::task::spawn_blocking(move || {
-            // One text at a time: the CPU is there at once.
-            let options = InferenceOptions { device: cluster_config::Device::Cpu, ..Default::default() };
+            // One text at a time: the CPU is there at once, and nothing is measured first.
+            let options =
+                InferenceOptions { device: Device::Cpu, cpu_precision: CpuPrecision::F32, ..Default::default() };
             crate::brain::load_release(&release, &encoder, &options)
         })
         .await??;

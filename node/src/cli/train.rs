@@ -3,7 +3,7 @@
 use super::{Outcome, style};
 use crate::release::Release;
 use clap::Args;
-use cluster_config::InferenceOptions;
+use cluster_config::{CpuPrecision, Device, InferenceOptions};
 use indicatif::ProgressBar;
 use shaders::{TrainOptions, TrainProgress};
 use std::path::{Path, PathBuf};
@@ -58,8 +58,8 @@ pub(crate) fn train(
     }
     let examples = loaded.assistant.nlu.clone();
     crate::brain::compile(loaded.assistant)?;
-    // Training on the CPU is the reproducible path: the same seed gives the same release.
-    let options = InferenceOptions { device: cluster_config::Device::Cpu, ..Default::default() };
+    // Training on the CPU in f32 is the reproducible path: the same seed gives the same release.
+    let options = InferenceOptions { device: Device::Cpu, cpu_precision: CpuPrecision::F32, ..Default::default() };
     let name = crate::model_store::name_of(encoder);
     let encoder = crate::brain::load_encoder(encoder, &options)?;
     let bar = StageBar(Mutex::new((style::bar(1), "")));

@@ -1,6 +1,7 @@
 //! Do all paths and precisions compute what the reference computes? A thousand real sentences of 1 to 256 tokens, against onnxruntime or
 //! PyTorch in f32.
 
+use crate::export::export;
 use crate::peer::{Peer, PeerKind};
 use crate::sentences::{sentences, utterances};
 use anyhow::{Context, Result, ensure};
@@ -51,7 +52,10 @@ pub fn run(options: &AgreementOptions, small: bool, out: &Path) -> Result<Result
         Some(kind) => {
             let home = options.peer_home.clone().unwrap_or_else(|| out.with_file_name("peers"));
             let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-            Peer::start(kind, &home, &model, threads)?.embeddings(&batch)?
+            // The peers read safetensors.
+            let exported = tempfile::tempdir().context("no temporary folder")?;
+            export(&model, exported.path())?;
+            Peer::start(kind, &home, exported.path(), threads)?.embeddings(&batch)?
         }
     };
     ensure!(reference.len() == on_cpu.embeddings.len(), "the reference has {} numbers", reference.len());

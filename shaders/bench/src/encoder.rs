@@ -32,9 +32,9 @@ pub struct EncoderOptions {
     /// Run on the best adapter, software ones included, instead of the CPU path
     #[arg(long)]
     gpu: bool,
-    /// Weights of our side in bf16, where the CPU path runs
-    #[arg(long)]
-    bf16: bool,
+    /// Weights of our side on the CPU path
+    #[arg(long, default_value = "auto", value_parser = ["auto", "f32", "bf16"])]
+    precision: String,
     /// Threads of both sides; as many as there are cores when left out
     #[arg(long)]
     threads: Option<usize>,
@@ -48,7 +48,11 @@ pub fn run(options: &EncoderOptions, small: bool, out: &Path) -> Result<Results>
     let model = options.model.clone().map_or_else(cached_model, Ok)?;
     let threads = options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()));
     let device = if options.gpu { Device::Gpu } else { Device::Cpu };
-    let cpu_precision = if options.bf16 { CpuPrecision::Bf16 } else { CpuPrecision::F32 };
+    let cpu_precision = match options.precision.as_str() {
+        "f32" => CpuPrecision::F32,
+        "bf16" => CpuPrecision::Bf16,
+        _ => CpuPrecision::Auto,
+    };
     let inference = InferenceOptions { device, cpu_threads: threads, cpu_precision, ..InferenceOptions::default() };
     let encoder = Encoder::load(&model, &inference).with_context(|| format!("cannot load {}", model.display()))?;
     let home = options.peer_home.clone().unwrap_or_else(|| out.with_file_name("peers"));

@@ -3,6 +3,7 @@
 pub mod agreement;
 pub mod bare;
 pub mod encoder;
+pub mod export;
 pub mod gpu_actor;
 pub mod kernels;
 pub mod peer;

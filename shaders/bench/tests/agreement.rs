@@ -1,4 +1,4 @@
-//! A hundred real sentences of 1 to 256 tokens in two languages: the adapter in every precision against the CPU path. `cargo xtask bench
+//! Some real sentences of 1 to 256 tokens in two languages: the adapter in every precision against the CPU path. `cargo xtask bench
 //! agreement` takes a thousand, and another engine for its reference.
 
 use cluster_config::{CpuPrecision, Device, InferenceOptions, Precision};
@@ -7,7 +7,7 @@ use shaders::{Encoder, model::models_folder};
 use std::path::Path;
 use tertulia_shaders_bench::sentences::{sentences, utterances};
 
-const SENTENCES: usize = 100;
+const SENTENCES: usize = 40;
 
 fn check(model: &str, set: &str) {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");

@@ -2,8 +2,9 @@
 
 use crate::cpu::{
     Threads,
-    gemm::{Finish, Numbers, Right, Rows, VECTORS, product},
+    gemm::{Finish, Rows, product},
     math::exp_of_negative,
+    panels::{Numbers, Right, VECTORS},
 };
 use pulp::{Arch, Simd, WithSimd};
 use std::ops::Range;

@@ -17,10 +17,20 @@ use crate::{
     packed::PackedBatch,
 };
 use rayon::prelude::*;
-use std::{borrow::Cow, ops::Range, sync::Arc};
+use std::{
+    borrow::Cow,
+    ops::Range,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// Fewest tokens of a batch that several threads share.
 const PARALLEL_TOKENS_MIN: usize = 8;
+
+/// Tokens of the utterance that storages are compared with, how often it runs, and how much less time bf16 must take.
+const SHORT: usize = 16;
+const ROUNDS: usize = 5;
+const FASTER: f64 = 0.95;
 
 /// Weights and threads; any thread may call it.
 #[derive(Debug)]
@@ -30,7 +40,7 @@ pub struct CpuEncoder {
     positions: Vec<f32>,
     embedding_norm: Norm,
     layers: Vec<Layer>,
-    _reservation: Option<Reservation>,
+    reservation: Option<Reservation>,
     storage: Storage,
     threads: Arc<Threads>,
     activations: ActivationPool,
@@ -41,7 +51,7 @@ pub struct CpuEncoder {
 type Norm = (Vec<f32>, Vec<f32>);
 
 /// One layer, its matrices packed for [`linear`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Layer {
     qkv: Panels,
     qkv_bias: Vec<f32>,
@@ -55,20 +65,30 @@ struct Layer {
     output_norm: Norm,
 }
 
+impl Layer {
+    /// The same with its matrices in bf16.
+    fn narrow(&self) -> Self {
+        let narrow = |panels: &Panels| panels.clone().stored(Storage::Bf16);
+        Self {
+            qkv: narrow(&self.qkv),
+            out: narrow(&self.out),
+            up: narrow(&self.up),
+            down: narrow(&self.down),
+            ..self.clone()
+        }
+    }
+}
+
 impl CpuEncoder {
     /// Takes over weights that were checked against `config`, the matrices of the layers in `storage`.
     pub fn new(
         config: BertConfig,
-        mut weights: Weights,
+        weights: Weights,
         storage: Storage,
         threads: Arc<Threads>,
         budget: MemoryBudget,
     ) -> Self {
         let (h, f) = (config.hidden_size, config.intermediate_size);
-        if let (Storage::Bf16, Some(reservation)) = (storage, &mut weights.reservation) {
-            let narrow = 2 * config.matrices_numbers();
-            reservation.shrink(reservation.bytes().saturating_sub(narrow));
-        }
         let matrix = |numbers: &[f32], k, n| Panels::new(numbers, k, n).stored(storage);
         let pack = |w: LayerWeights| Layer {
             qkv: matrix(&w.qkv, h, 3 * h),
@@ -82,18 +102,63 @@ impl CpuEncoder {
             down_bias: w.down_bias,
             output_norm: w.output_norm,
         };
-        Self {
+        let mut encoder = Self {
             config,
             words: weights.words,
             positions: weights.positions,
             embedding_norm: weights.embedding_norm,
             layers: weights.layers.into_iter().map(pack).collect(),
-            _reservation: weights.reservation,
+            reservation: weights.reservation,
             storage,
             threads,
             activations: ActivationPool::default(),
             budget,
+        };
+        encoder.count_storage();
+        encoder
+    }
+
+    /// Gives back what narrow weights do not take.
+    fn count_storage(&mut self) {
+        if let (Storage::Bf16, Some(reservation)) = (self.storage, &mut self.reservation) {
+            reservation.shrink(reservation.bytes().saturating_sub(2 * self.config.matrices_numbers()));
         }
+    }
+
+    /// Takes weights in bf16 where a short utterance is faster with them: it reads every weight once, so that their bytes are what it
+    /// waits for. Where there is no room for both, they stay as they are.
+    pub fn choose_storage(&mut self) -> Result<(), OverBudget> {
+        let bytes = 2 * self.config.matrices_numbers();
+        let Ok(_both) = self.budget.reserve(MemoryKind::Scratch, bytes) else { return Ok(()) };
+        let mut other: Vec<Layer> = self.layers.iter().map(Layer::narrow).collect();
+        let (mut wide, mut narrow) = (Duration::MAX, Duration::MAX);
+        for _ in 0..ROUNDS {
+            wide = wide.min(self.short_pass()?);
+            std::mem::swap(&mut self.layers, &mut other);
+            narrow = narrow.min(self.short_pass()?);
+            std::mem::swap(&mut self.layers, &mut other);
+        }
+        tracing::debug!(?wide, ?narrow, "a short pass with weights in f32 and in bf16");
+        if narrow.as_secs_f64() < FASTER * wide.as_secs_f64() {
+            self.layers = other;
+            self.storage = Storage::Bf16;
+            self.count_storage();
+        }
+        Ok(())
+    }
+
+    /// How long an utterance of a few tokens takes.
+    fn short_pass(&self) -> Result<Duration, OverBudget> {
+        let tokens = SHORT.min(self.config.max_position_embeddings) as u32;
+        let batch = PackedBatch {
+            ids: vec![0; tokens as usize],
+            positions: (0..tokens).collect(),
+            sequence: vec![0; tokens as usize],
+            offsets: vec![0, tokens],
+        };
+        let begun = Instant::now();
+        self.forward(&batch)?;
+        Ok(begun.elapsed())
     }
 
     /// Its sizes.

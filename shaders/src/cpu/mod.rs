@@ -10,6 +10,7 @@ pub mod gemm;
 pub mod math;
 pub mod matmul;
 pub mod norm;
+mod panels;
 pub mod pool;
 mod threads;
 

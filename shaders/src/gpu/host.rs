@@ -3,7 +3,10 @@
 use crate::{
     budget::{MemoryBudget, MemoryUsage, OverBudget},
     cpu::CpuEncoder,
-    gpu::{Gpu, GpuError, GpuModel, Kernels, Precision, Tuning, TuningKey},
+    gpu::{
+        Gpu, GpuError, Precision,
+        residents::{Choice, Residents, Seat, Tally},
+    },
     hidden::Hidden,
     packed::PackedBatch,
 };
@@ -26,30 +29,6 @@ const REBUILD_PAUSES: [Duration; 6] = [
     Duration::from_secs(10),
     Duration::from_secs(30),
 ];
-
-/// How much less time narrower weights must take to be chosen: they are a little less exact.
-const FASTER: f64 = 0.9;
-
-/// A model that may be on the device: its weights in the memory of the host, from which it is brought there.
-#[derive(Debug)]
-pub struct Seat {
-    /// For people.
-    pub name: String,
-    /// The weights.
-    pub source: Arc<CpuEncoder>,
-    budget: MemoryBudget,
-    floor_bytes: u64,
-    loaded: AtomicBool,
-}
-
-/// What has happened on the device since it was first opened.
-#[derive(Debug, Default)]
-struct Counters {
-    loads: AtomicU64,
-    evictions: AtomicU64,
-    losses: AtomicU64,
-    busy_ns: AtomicU64,
-}
 
 /// The ledger beside the driver's allocator at one moment, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,37 +69,17 @@ pub struct GpuHost(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     software: bool,
-    precision: Wanted,
-    /// What that came to for the model that was brought last.
-    chosen: Mutex<Precision>,
-    /// The folder where measurements are kept.
-    tunings: Option<PathBuf>,
+    choice: Choice,
     budget: MemoryBudget,
     adapter: String,
-    counters: Counters,
+    tally: Arc<Tally>,
+    losses: AtomicU64,
     reconciled: Mutex<Option<Reconciled>>,
     open: AtomicBool,
     /// The device beside its lock, to be destroyed under whatever runs on it.
     destroy: Mutex<Option<wgpu::Device>>,
     /// Nothing while the device is lost.
-    device: Mutex<Option<Open>>,
-}
-
-/// An open device. Whoever has the lock owns it: one pass at a time.
-#[derive(Debug)]
-struct Open {
-    gpu: Gpu,
-    /// Compiled once for all models of a shape, also for one that comes back.
-    kernels: Vec<Arc<Kernels>>,
-    /// The most recently used one last.
-    models: Vec<(Arc<Seat>, GpuModel)>,
-}
-
-impl Seat {
-    /// Is the model on the device?
-    fn is_loaded(&self) -> bool {
-        self.loaded.load(Ordering::Acquire)
-    }
+    device: Mutex<Option<Residents>>,
 }
 
 impl GpuHost {
@@ -135,18 +94,18 @@ impl GpuHost {
         let limit = limit_bytes(&adapter, limit)?;
         let budget = MemoryBudget::new(limit);
         let gpu = Gpu::open_adapter(&adapter, budget.clone())?;
+        let (choice, tally) = (Choice { precision, tunings }, Arc::<Tally>::default());
         let inner = Inner {
             software,
-            precision,
-            chosen: Mutex::default(),
-            tunings,
             budget,
             adapter: gpu.name().to_owned(),
-            counters: Counters::default(),
+            losses: AtomicU64::new(0),
             reconciled: Mutex::default(),
             open: AtomicBool::new(true),
             destroy: Mutex::new(Some(gpu.device.clone())),
-            device: Mutex::new(Some(Open { gpu, kernels: Vec::new(), models: Vec::new() })),
+            device: Mutex::new(Some(Residents::new(gpu, choice.clone(), tally.clone()))),
+            choice,
+            tally,
         };
         Ok(Some(Self(Arc::new(inner))))
     }
@@ -154,18 +113,18 @@ impl GpuHost {
     /// A seat for a model, of which `floor_bytes` are its own; it is brought to the device when it is first used.
     pub fn seat(&self, name: &str, source: Arc<CpuEncoder>, floor_bytes: u64) -> Result<Arc<Seat>, OverBudget> {
         let budget = self.0.budget.for_model(floor_bytes)?;
-        Ok(Arc::new(Seat { name: name.to_owned(), source, budget, floor_bytes, loaded: AtomicBool::new(false) }))
+        Ok(Arc::new(Seat::new(name, source, budget, floor_bytes)))
     }
 
     /// Brings a model to the device, if it is not there.
     pub fn load(&self, seat: &Arc<Seat>) -> Result<(), GpuError> {
-        self.with_device(|open, host| open.bring(seat, host).map(drop))
+        self.with_device(|residents| residents.bring(seat))
     }
 
     /// Runs one packed batch of a model, which is brought to the device first if it is not there. A refusal costs nothing; any other
     /// error means that the device is lost, and it is built anew while others serve.
     pub fn forward(&self, seat: &Arc<Seat>, batch: &PackedBatch) -> Result<Hidden, GpuError> {
-        self.with_device(|open, host| open.forward(seat, batch, host))
+        self.with_device(|residents| residents.forward(seat, batch))
     }
 
     /// Would a batch of this model be answered at once? One whose device is lost is, by the CPU path.
@@ -185,30 +144,30 @@ impl GpuHost {
 
     /// How weights lie there.
     pub fn precision(&self) -> Precision {
-        *lock(&self.0.chosen)
+        *lock(&self.0.tally.precision)
     }
 
     /// What is to be known of it now.
     pub fn report(&self) -> DeviceReport {
         // A pass may take long: then the allocator's report of before it stands.
         if let Ok(device) = self.0.device.try_lock() {
-            let allocator_bytes = device.as_ref().and_then(|open| open.gpu.allocated_bytes());
+            let allocator_bytes = device.as_ref().and_then(|residents| residents.gpu().allocated_bytes());
             let ledger_bytes = self.0.budget.used_bytes();
             *lock(&self.0.reconciled) =
                 allocator_bytes.map(|bytes| Reconciled { ledger_bytes, allocator_bytes: bytes });
         }
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let counters = &self.0.counters;
+        let tally = &self.0.tally;
         DeviceReport {
             adapter: self.0.adapter.clone(),
             precision: self.precision(),
             open: self.is_open(),
             usage: self.0.budget.usage(),
             reconciled: *lock(&self.0.reconciled),
-            loads: count(&counters.loads),
-            evictions: count(&counters.evictions),
-            losses: count(&counters.losses),
-            busy: Duration::from_nanos(count(&counters.busy_ns)),
+            loads: count(&tally.loads),
+            evictions: count(&tally.evictions),
+            losses: count(&self.0.losses),
+            busy: Duration::from_nanos(count(&tally.busy_ns)),
         }
     }
 
@@ -219,12 +178,12 @@ impl GpuHost {
         }
     }
 
-    fn with_device<R>(&self, work: impl FnOnce(&mut Open, &Inner) -> Result<R, GpuError>) -> Result<R, GpuError> {
+    fn with_device<R>(&self, work: impl FnOnce(&mut Residents) -> Result<R, GpuError>) -> Result<R, GpuError> {
         let mut device = lock(&self.0.device);
-        let Some(open) = device.as_mut() else {
+        let Some(residents) = device.as_mut() else {
             return Err(GpuError::Device(format!("{} is lost, and not back yet", self.0.adapter)));
         };
-        let result = work(open, &self.0);
+        let result = work(residents);
         if let Err(GpuError::Device(why)) = &result {
             self.lose(&mut device, why);
         }
@@ -232,14 +191,14 @@ impl GpuHost {
     }
 
     /// Gives up a device that failed, and starts to get it back.
-    fn lose(&self, device: &mut MutexGuard<'_, Option<Open>>, why: &str) {
+    fn lose(&self, device: &mut Option<Residents>, why: &str) {
         tracing::error!(adapter = self.0.adapter, why, "the device is lost: the CPU path serves until it is back");
         self.0.open.store(false, Ordering::Release);
-        self.0.counters.losses.fetch_add(1, Ordering::Relaxed);
-        let Some(open) = device.take() else { return };
-        let seats: Vec<Weak<Seat>> = open.models.iter().map(|(seat, _)| Arc::downgrade(seat)).collect();
-        open.models.iter().for_each(|(seat, _)| seat.loaded.store(false, Ordering::Release));
-        drop(open);
+        self.0.losses.fetch_add(1, Ordering::Relaxed);
+        let Some(residents) = device.take() else { return };
+        residents.seats().for_each(|seat| seat.leave());
+        let seats: Vec<Weak<Seat>> = residents.seats().map(Arc::downgrade).collect();
+        drop(residents);
         let host = Arc::downgrade(&self.0);
         let started =
             std::thread::Builder::new().name("tertulia-device-rebuild".into()).spawn(move || rebuild(&host, &seats));
@@ -274,116 +233,14 @@ impl Inner {
         let gone = || GpuError::Device("there is no adapter".into());
         let adapter = Gpu::find(self.software).ok_or_else(gone)?;
         let gpu = Gpu::open_adapter(&adapter, self.budget.clone())?;
-        let mut open = Open { gpu, kernels: Vec::new(), models: Vec::new() };
+        let mut residents = Residents::new(gpu, self.choice.clone(), self.tally.clone());
         for seat in seats {
-            open.bring(seat, self)?;
+            residents.bring(seat)?;
         }
-        *lock(&self.destroy) = Some(open.gpu.device.clone());
-        *lock(&self.device) = Some(open);
+        *lock(&self.destroy) = Some(residents.gpu().device.clone());
+        *lock(&self.device) = Some(residents);
         self.open.store(true, Ordering::Release);
         Ok(())
-    }
-}
-
-impl Open {
-    /// One pass of a model, for which others make room.
-    fn forward(&mut self, seat: &Arc<Seat>, batch: &PackedBatch, host: &Inner) -> Result<Hidden, GpuError> {
-        self.bring(seat, host)?;
-        loop {
-            let (_, model) = self.models.last_mut().expect("who was brought is the last");
-            match model.forward(&self.gpu, &seat.budget, batch) {
-                Ok((hidden, busy)) => {
-                    host.counters.busy_ns.fetch_add(busy.as_nanos() as u64, Ordering::Relaxed);
-                    return Ok(hidden);
-                }
-                Err(GpuError::OverBudget(refusal)) => self.free_some(seat, refusal, host)?,
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Sees to it that a model is there, and the last of the list.
-    fn bring(&mut self, seat: &Arc<Seat>, host: &Inner) -> Result<(), GpuError> {
-        if let Some(at) = self.models.iter().position(|(s, _)| Arc::ptr_eq(s, seat)) {
-            self.models[at..].rotate_left(1);
-            return Ok(());
-        }
-        self.forget_orphans();
-        let kernels = self.kernels_for(seat, host)?;
-        let model = loop {
-            match GpuModel::new(&self.gpu, &seat.budget, kernels.clone(), &*seat.source) {
-                Ok(model) => break model,
-                Err(GpuError::OverBudget(refusal)) => self.free_some(seat, refusal, host)?,
-                Err(error) => return Err(error),
-            }
-        };
-        host.counters.loads.fetch_add(1, Ordering::Relaxed);
-        tracing::debug!(model = seat.name, "brought to the device");
-        self.models.push((seat.clone(), model));
-        seat.loaded.store(true, Ordering::Release);
-        Ok(())
-    }
-
-    /// Models that nobody has a handle of any more go first, without being counted as evicted.
-    fn forget_orphans(&mut self) {
-        self.models.retain(|(seat, _)| Arc::strong_count(seat) > 1);
-        self.gpu.reclaim();
-    }
-
-    /// Takes memory from the model that was not used for the longest: first what it works in, then its weights, but never what its
-    /// floor keeps for it. The refusal is the answer where nobody has any.
-    fn free_some(&mut self, seat: &Arc<Seat>, refusal: OverBudget, host: &Inner) -> Result<(), GpuError> {
-        let others = || (0..self.models.len()).filter(|i| !Arc::ptr_eq(&self.models[*i].0, seat));
-        let above_floor = |i: &usize| self.models[*i].0.budget.own_bytes() > self.models[*i].0.floor_bytes;
-        if let Some(at) = others().filter(above_floor).find(|i| self.models[*i].1.has_room()) {
-            self.models[at].1.drop_room();
-        } else if let Some(at) = others().find(above_floor) {
-            let (evicted, model) = self.models.remove(at);
-            evicted.loaded.store(false, Ordering::Release);
-            drop(model);
-            host.counters.evictions.fetch_add(1, Ordering::Relaxed);
-            tracing::debug!(model = evicted.name, "evicted for {}", seat.name);
-        } else {
-            return Err(refusal.into());
-        }
-        self.gpu.reclaim();
-        Ok(())
-    }
-
-    /// The compiled kernels for a model's shape.
-    fn kernels_for(&mut self, seat: &Arc<Seat>, host: &Inner) -> Result<Arc<Kernels>, GpuError> {
-        let config = seat.source.config();
-        if let Some(kernels) = self.kernels.iter().find(|kernels| kernels.suit(config)) {
-            return Ok(kernels.clone());
-        }
-        let tuning = match host.precision {
-            Wanted::F32 => self.tuning(seat, host, Precision::F32)?,
-            Wanted::F16 => self.tuning(seat, host, Precision::F16)?,
-            Wanted::Int8 => self.tuning(seat, host, Precision::Int8)?,
-            Wanted::Auto => {
-                let (f32, f16) = (self.tuning(seat, host, Precision::F32)?, self.tuning(seat, host, Precision::F16)?);
-                if f16.matmul_seconds < FASTER * f32.matmul_seconds { f16 } else { f32 }
-            }
-        };
-        *lock(&host.chosen) = tuning.key.precision;
-        let kernels = Arc::new(Kernels::new(&self.gpu, config, tuning.key.precision, tuning)?);
-        self.kernels.push(kernels.clone());
-        Ok(kernels)
-    }
-}
-
-impl Open {
-    /// The kernels that were measured to be the fastest for a model, in this run of the process or an earlier one.
-    fn tuning(&mut self, seat: &Arc<Seat>, host: &Inner, precision: Precision) -> Result<Tuning, GpuError> {
-        let config = seat.source.config();
-        let file = TuningKey::new(&self.gpu, config, precision).file_name();
-        let path = host.tunings.as_ref().map(|folder| folder.join(file));
-        loop {
-            match Tuning::load_or_measure(path.as_deref(), &self.gpu, config, precision) {
-                Err(GpuError::OverBudget(refusal)) => self.free_some(seat, refusal, host)?,
-                tuning => return tuning,
-            }
-        }
     }
 }
 
@@ -401,7 +258,7 @@ fn limit_bytes(adapter: &wgpu::Adapter, limit: MemoryLimit) -> Result<u64, GpuEr
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing is left half done: what a pass leaves behind in a panic is looked at anew.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

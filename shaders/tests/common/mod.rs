@@ -3,7 +3,7 @@
 
 pub mod tiny;
 
-use cluster_config::{Device, InferenceOptions, Precision};
+use cluster_config::{CpuPrecision, Device, InferenceOptions, Precision};
 use std::path::{Path, PathBuf};
 use tertulia_shaders::{Encoder, gpu::Gpu, model::models_folder};
 
@@ -28,9 +28,14 @@ pub fn multilingual_dir() -> Option<PathBuf> {
     None
 }
 
-/// The CPU path on `threads` threads.
+/// The CPU path on `threads` threads, in f32.
 pub fn cpu_options(threads: usize) -> InferenceOptions {
-    InferenceOptions { device: Device::Cpu, cpu_threads: threads, ..InferenceOptions::default() }
+    InferenceOptions {
+        device: Device::Cpu,
+        cpu_precision: CpuPrecision::F32,
+        cpu_threads: threads,
+        ..InferenceOptions::default()
+    }
 }
 
 /// The encoder on the CPU path.
