@@ -109,8 +109,8 @@ pub const KNOWN: &[KnownModel] = &[
                 }],
             },
         ],
-        // The model card: "Each input text should start with "query: " or "passage: ""; for texts that are compared with
-        // one another it is the former.
+        // E5 was trained with one of two words before every text; for texts that are compared with one another its model
+        // card asks for the first.
         written: &[(
             "config_sentence_transformers.json",
             "{\"prompts\": {\"query\": \"query: \", \"passage\": \"passage: \"}, \"default_prompt_name\": \"query\"}\n",
