@@ -64,14 +64,12 @@ fn describe() {
     counter!("tertulia_encoder_refusals_total", "Requests without an answer, by class and reason");
     counter!("tertulia_encoder_dropped_total", "Requests that were taken out of the queue, by class and reason");
     counter!("tertulia_encoder_fallbacks_total", "Passes that the CPU path ran because the device could not");
-    gauge!(
-        "tertulia_encoder_device_seconds_total",
-        "Time that the device has worked, by its own clock where it has one"
-    );
+    histogram!("tertulia_encoder_device_seconds", "Time of a pass on the device, by its own clock where it has one");
     gauge!("tertulia_encoder_memory_bytes", "Bytes in the ledger, by memory (device, host) and kind");
     gauge!("tertulia_encoder_memory_limit_bytes", "The ledger's limit, by memory");
     gauge!("tertulia_encoder_memory_peak_bytes", "The most that was in the ledger at once, by memory");
     gauge!("tertulia_encoder_memory_allocated_bytes", "What the device's allocator says it has handed out");
+    counter!("tertulia_encoder_device_passes_total", "Passes that the device ran");
     counter!("tertulia_encoder_model_loads_total", "Models that were brought to the device");
     counter!("tertulia_encoder_evictions_total", "Models that had to leave the device for another");
     counter!("tertulia_encoder_device_losses_total", "Times that the device was lost");
@@ -87,11 +85,10 @@ pub fn record_compute(report: &ComputeReport) {
     if let Some(both) = device.reconciled {
         metrics::gauge!("tertulia_encoder_memory_allocated_bytes").set(both.allocator_bytes as f64);
     }
+    metrics::counter!("tertulia_encoder_device_passes_total").absolute(device.passes);
     metrics::counter!("tertulia_encoder_model_loads_total").absolute(device.loads);
     metrics::counter!("tertulia_encoder_evictions_total").absolute(device.evictions);
     metrics::counter!("tertulia_encoder_device_losses_total").absolute(device.losses);
-    // Counters are whole numbers here: a gauge that only grows reads the same.
-    metrics::gauge!("tertulia_encoder_device_seconds_total").set(device.busy.as_secs_f64());
     let (adapter, precision) = (device.adapter.clone(), device.precision.name());
     metrics::gauge!("tertulia_encoder_device_up", "adapter" => adapter, "precision" => precision)
         .set(f64::from(u8::from(device.open)));

@@ -1,6 +1,7 @@
 //! `Encoder`: from text to token states and sentence embeddings, on the device that the options name.
 
 use crate::{
+    budget::OverBudget,
     compute::Compute,
     cpu::{CpuEncoder, gemm::Storage},
     error::ModelError,
@@ -9,6 +10,7 @@ use crate::{
     limits,
     model::{BertConfig, FolderWeights, Pooling, Weights, load_prompt},
     packed::PackedBatch,
+    readout::{Readout, Scores},
 };
 use cluster_config::{CpuPrecision, Device, InferenceOptions};
 use dialogue::{EncodedUtterance, ports::ScoreError};
@@ -122,26 +124,55 @@ impl Encoder {
     /// The results stand in the order of the utterances, and none depends on its neighbours in the batch.
     pub fn forward(&self, utterances: &[EncodedUtterance]) -> Result<Hidden, ScoreError> {
         let mut hidden = Hidden::new(self.hidden_size());
-        // A stack: what is next lies on top.
-        let mut passes: Vec<&[EncodedUtterance]> = self.passes(utterances).into_iter().rev().collect();
-        while let Some(pass) = passes.pop() {
-            match self.pass(&PackedBatch::new(pass, self.config().vocab_size)) {
-                Err(ScoreError::OverBudget { .. }) if pass.len() > 1 => {
-                    let (first, second) = pass.split_at(pass.len() / 2);
-                    passes.extend([second, first]);
-                }
-                part => hidden.append(part?),
-            }
-        }
+        self.in_passes(utterances, |batch| {
+            let part = self.pass(|device, seat| device.forward(seat, batch), |cpu| cpu.forward(batch))?;
+            hidden.append(part);
+            Ok(())
+        })?;
         Ok(hidden)
     }
 
+    /// The same with the dense layers of heads in each pass: what they say comes back, and the states stay where they are.
+    pub(crate) fn score(&self, utterances: &[EncodedUtterance], readout: &Arc<Readout>) -> Result<Scores, ScoreError> {
+        let mut scores = Scores::new(readout.widths());
+        self.in_passes(utterances, |batch| {
+            let part = self.pass(|device, seat| device.score(seat, batch, readout), |cpu| cpu.score(batch, readout))?;
+            scores.append(part);
+            Ok(())
+        })?;
+        Ok(scores)
+    }
+
+    /// Runs `pass` on one packed batch after the other, in the order of the utterances, and on halves of those that do not fit.
+    fn in_passes(
+        &self,
+        utterances: &[EncodedUtterance],
+        mut pass: impl FnMut(&PackedBatch) -> Result<(), ScoreError>,
+    ) -> Result<(), ScoreError> {
+        // A stack: what is next lies on top.
+        let mut parts: Vec<&[EncodedUtterance]> = self.passes(utterances).into_iter().rev().collect();
+        while let Some(part) = parts.pop() {
+            match pass(&PackedBatch::new(part, self.config().vocab_size)) {
+                Err(ScoreError::OverBudget { .. }) if part.len() > 1 => {
+                    let (first, second) = part.split_at(part.len() / 2);
+                    parts.extend([second, first]);
+                }
+                done => done?,
+            }
+        }
+        Ok(())
+    }
+
     /// One pass: on the device, or on the CPU path where there is none or it fails.
-    fn pass(&self, batch: &PackedBatch) -> Result<Hidden, ScoreError> {
+    fn pass<R>(
+        &self,
+        on_device: impl FnOnce(&GpuHost, &Arc<Seat>) -> Result<R, GpuError>,
+        on_cpu: impl FnOnce(&CpuEncoder) -> Result<R, OverBudget>,
+    ) -> Result<R, ScoreError> {
         let Inner { compute, cpu, seat, .. } = &*self.0;
         if let (Some(device), Some(seat)) = (compute.device(), seat) {
-            match device.forward(seat, batch) {
-                Ok(hidden) => return Ok(hidden),
+            match on_device(device, seat) {
+                Ok(result) => return Ok(result),
                 Err(GpuError::OverBudget(refusal)) => return Err(refusal.into()),
                 Err(error) => {
                     tracing::debug!(%error, "the CPU path serves this batch");
@@ -149,7 +180,7 @@ impl Encoder {
                 }
             }
         }
-        Ok(cpu.forward(batch)?)
+        Ok(on_cpu(cpu)?)
     }
 
     /// Cuts a batch where the next utterance would exceed the tokens of one pass.

@@ -12,6 +12,7 @@ pub mod limits;
 pub mod model;
 mod nlu_model;
 pub mod packed;
+mod readout;
 mod train;
 
 pub use budget::{MemoryBudget, MemoryKind, MemoryUsage, OverBudget, Reservation};

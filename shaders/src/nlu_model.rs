@@ -4,18 +4,23 @@ use crate::{
     encoder::Encoder,
     error::ModelError,
     heads::{Heads, WordStates},
+    limits,
+    readout::Readout,
 };
 use cluster_config::InferenceOptions;
 use dialogue::{
     EncodedUtterance, Understanding,
     ports::{ScoreError, Scorer},
 };
+use std::sync::Arc;
 
 /// Understands the texts of one assistant.
 #[derive(Debug)]
 pub struct NluModel {
     encoder: Encoder,
     heads: Heads,
+    /// Their dense layers.
+    readout: Arc<Readout>,
     batch_tokens_max: usize,
 }
 
@@ -29,8 +34,11 @@ impl NluModel {
                 found: encoder.id().to_string(),
             });
         }
-        let batch_tokens_max = options.batch_tokens_max.min(encoder.batch_tokens_max());
-        Ok(Self { encoder, heads, batch_tokens_max })
+        let readout = Arc::new(heads.readout(encoder.compute().host_budget())?);
+        // What is said of all tokens is one binding.
+        let fit = limits::BINDING_BYTES_MAX as usize / (4 * readout.widths().token.max(1));
+        let batch_tokens_max = options.batch_tokens_max.min(encoder.batch_tokens_max()).min(fit);
+        Ok(Self { encoder, heads, readout, batch_tokens_max })
     }
 
     /// The encoder.
@@ -56,19 +64,18 @@ impl Scorer for NluModel {
     }
 
     fn score(&self, batch: &[EncodedUtterance]) -> Result<Vec<Understanding>, ScoreError> {
-        let hidden = self.encoder.forward(batch)?;
-        let h = self.encoder.hidden_size();
+        let scores = self.encoder.score(batch, &self.readout)?;
+        let width = scores.widths.token;
         let understand = |(s, utterance): (usize, &EncodedUtterance)| {
             let text = &utterance.text;
             if text.trim().is_empty() {
                 // Nothing was said, so nothing is understood.
                 return Understanding { text: text.clone(), ..Understanding::default() };
             }
-            let ranking = self.heads.intent.rank(text, hidden.embedding(s));
-            let entities =
-                self.heads.tagger.as_ref().map_or_else(Vec::new, |tagger| {
-                    tagger.tag(text, &WordStates::new(utterance, hidden.states(s), h), h)
-                });
+            let ranking = self.heads.intent.rank(text, scores.sentence(s));
+            let entities = self.heads.tagger.as_ref().map_or_else(Vec::new, |tagger| {
+                tagger.tag(text, &WordStates::new(utterance, scores.tokens(s), width), width)
+            });
             let intent = ranking.first().cloned().unwrap_or_default();
             Understanding { text: text.clone(), intent, ranking, entities }
         };

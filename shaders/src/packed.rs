@@ -38,9 +38,14 @@ impl PackedBatch {
         packed
     }
 
-    /// Cuts the batch between sequences into at most `parts` batches of about as many tokens each.
-    pub fn split(&self, parts: usize) -> Vec<PackedBatch> {
-        let mut batches = Vec::with_capacity(parts);
+    /// The whole batch as one part.
+    pub fn whole(&self) -> Part<'_> {
+        Part { ids: &self.ids, positions: &self.positions, offsets: &self.offsets }
+    }
+
+    /// Cuts the batch between sequences into at most `parts` parts of about as many tokens each.
+    pub fn split(&self, parts: usize) -> Vec<Part<'_>> {
+        let mut cut = Vec::with_capacity(parts);
         let mut first = 0;
         for part in 1..=parts {
             let goal = self.tokens() * part / parts;
@@ -49,22 +54,16 @@ impl PackedBatch {
             let end = (first..=self.sequences()).min_by_key(distance).unwrap_or(first);
             let end = if part == parts { self.sequences() } else { end };
             if end > first {
-                batches.push(self.slice(first, end));
+                let tokens = self.offsets[first] as usize..self.offsets[end] as usize;
+                cut.push(Part {
+                    ids: &self.ids[tokens.clone()],
+                    positions: &self.positions[tokens],
+                    offsets: &self.offsets[first..=end],
+                });
             }
             first = end;
         }
-        batches
-    }
-
-    fn slice(&self, first: usize, end: usize) -> PackedBatch {
-        let base = self.offsets[first];
-        let tokens = base as usize..self.offsets[end] as usize;
-        PackedBatch {
-            ids: self.ids[tokens.clone()].to_vec(),
-            positions: self.positions[tokens.clone()].to_vec(),
-            sequence: self.sequence[tokens].iter().map(|s| s - first as u32).collect(),
-            offsets: self.offsets[first..=end].iter().map(|o| o - base).collect(),
-        }
+        cut
     }
 
     /// All tokens.
@@ -73,6 +72,29 @@ impl PackedBatch {
     }
 
     /// All sequences.
+    pub fn sequences(&self) -> usize {
+        self.offsets.len() - 1
+    }
+}
+
+/// A run of a batch's sequences, read in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part<'a> {
+    /// `[T]`: token ids.
+    pub ids: &'a [u32],
+    /// `[T]`: each token's position in its sequence.
+    pub positions: &'a [u32],
+    /// `[S + 1]`: the bounds of its sequences, counted from the beginning of the batch.
+    pub offsets: &'a [u32],
+}
+
+impl Part<'_> {
+    /// Its tokens.
+    pub fn tokens(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Its sequences.
     pub fn sequences(&self) -> usize {
         self.offsets.len() - 1
     }
@@ -93,13 +115,14 @@ mod tests {
         for parts in 1..8 {
             let split = whole.split(parts);
             assert!(split.len() <= parts && split.iter().all(|b| b.sequences() > 0));
-            assert_eq!(split.iter().flat_map(|b| b.ids.clone()).collect::<Vec<_>>(), whole.ids);
-            assert_eq!(split.iter().flat_map(|b| b.positions.clone()).collect::<Vec<_>>(), whole.positions);
-            assert_eq!(split.iter().map(PackedBatch::sequences).sum::<usize>(), 5);
-            for batch in &split {
-                assert_eq!(batch.offsets[batch.sequences()] as usize, batch.tokens());
-                let of = |t: usize| (0..batch.sequences()).find(|s| t < batch.offsets[s + 1] as usize);
-                assert!((0..batch.tokens()).all(|t| of(t) == Some(batch.sequence[t] as usize)));
+            assert_eq!(split.iter().flat_map(|b| b.ids).copied().collect::<Vec<_>>(), whole.ids);
+            assert_eq!(split.iter().flat_map(|b| b.positions).copied().collect::<Vec<_>>(), whole.positions);
+            assert_eq!(split.iter().map(Part::sequences).sum::<usize>(), 5);
+            let mut end = 0;
+            for part in &split {
+                assert_eq!(part.offsets[0], end, "one begins where the other ends");
+                end = part.offsets[part.sequences()];
+                assert_eq!((end - part.offsets[0]) as usize, part.tokens());
             }
         }
         let two = whole.split(2);

@@ -97,6 +97,23 @@ fn models_take_turns_where_not_all_fit() {
 }
 
 #[test]
+fn whoever_was_used_least_lately_goes_first() {
+    let dirs = models(3);
+    let Some(one) = bytes_of_one(&dirs[0]) else { return };
+    let compute = device(&options(Device::Gpu, UPLOAD + one * 2)).expect("there is an adapter");
+    let load = |dir: &TempDir| Encoder::load_on(&compute, dir.path()).expect("it fits");
+    let (first, second) = (load(&dirs[0]), load(&dirs[1]));
+    assert!(first.is_loaded() && second.is_loaded(), "two fit");
+    first.forward(&[utterance(16)]).expect("it runs");
+    // The third takes the place of the one that waits for longer.
+    let third = load(&dirs[2]);
+    assert_eq!([&first, &second, &third].map(|e| e.is_loaded()), [true, false, true]);
+    second.forward(&[utterance(16)]).expect("it comes back");
+    assert_eq!([&first, &second, &third].map(|e| e.is_loaded()), [false, true, true]);
+    assert_eq!((report(&compute).evictions, report(&compute).loads), (2, 4));
+}
+
+#[test]
 fn a_floor_keeps_a_model_where_it_is() {
     let dirs = models(2);
     let Some(one) = bytes_of_one(&dirs[0]) else { return };
@@ -170,6 +187,6 @@ fn a_lost_device_costs_no_request_and_comes_back_by_itself() {
     assert!(whole.fallbacks >= 3, "{whole:?}");
     // On the device again: it is the device that works.
     encoders[0].forward(&batch).expect("it runs");
-    assert!(report(&compute).busy > before.busy && compute.report().fallbacks == whole.fallbacks);
+    assert!(report(&compute).passes > before.passes && compute.report().fallbacks == whole.fallbacks);
     assert_eq!(before.losses, 3);
 }

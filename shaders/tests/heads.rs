@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::{cpu_encoder, cpu_options, model_dir, shared};
-use dialogue::{Entity, NluExample, Value, ports::Scorer};
+use common::{cpu_encoder, cpu_options, gpu_encoder, model_dir, shared};
+use dialogue::{Entity, NluExample, Understanding, Value, ports::Scorer};
 use std::sync::{LazyLock, Mutex};
 use tertulia_shaders::{Encoder, Heads, ModelError, NluModel, TrainError, TrainOptions, train};
 
@@ -136,6 +136,49 @@ fn entities_come_with_roles_and_character_offsets() {
     assert!(model.parse("hello there").expect("it scores").entities.is_empty());
     let nothing = model.parse("  ").expect("it scores");
     assert_eq!((nothing.intent.name.as_str(), nothing.ranking.len()), ("", 0));
+}
+
+/// Heads on a device stand beside the encoder that they share, one assistant's with a tagger and one's without.
+#[test]
+fn heads_say_the_same_on_a_device() {
+    let Some(gpu) = gpu_encoder() else { return };
+    let small: Vec<_> = flights().into_iter().filter(|e| e.entities.is_empty()).collect();
+    let both = |examples: &[NluExample]| {
+        let heads = train(&ENCODER, examples, &TrainOptions::default(), &|_| {}).expect("it trains");
+        let load = |encoder: &Encoder| {
+            NluModel::load(encoder.clone(), heads.clone(), &cpu_options(2)).expect("its own encoder")
+        };
+        (load(&ENCODER), load(&gpu))
+    };
+    let texts = ["fly from Munich to New Delhi", "hi", "", "to Rome please, from Paris", "what is the time"];
+    let weights = || gpu.compute().report().device.expect("it is on a device").usage.used_bytes[0];
+    let before = weights();
+    let mut assistants = vec![both(&flights()), both(&small)];
+    for count in [1, 5, 3] {
+        for (on_cpu, on_device) in &assistants {
+            let batch: Vec<_> = texts[..count].iter().map(|t| on_cpu.encode(t).expect("it tokenizes")).collect();
+            let (want, got) = (on_cpu.score(&batch).expect("it runs"), on_device.score(&batch).expect("it runs"));
+            for (want, got) in want.iter().zip(&got) {
+                let names = |u: &Understanding| u.ranking.iter().map(|i| i.name.clone()).collect::<Vec<_>>();
+                assert_eq!((names(want), want.entities.len()), (names(got), got.entities.len()), "{:?}", want.text);
+                let near = |a: f32, b: f32| assert!((a - b).abs() < 1e-4, "{a} and {b} for {:?}", want.text);
+                want.ranking.iter().zip(&got.ranking).for_each(|(a, b)| near(a.confidence, b.confidence));
+                for (a, b) in want.entities.iter().zip(&got.entities) {
+                    near(a.confidence, b.confidence);
+                    assert_eq!(Entity { confidence: a.confidence, ..b.clone() }, *a);
+                }
+            }
+        }
+    }
+    assert!(assistants[0].1.parse(texts[0]).expect("it runs").entities.len() == 2, "or the tagger was not asked");
+    // 3 intents and the background, and 5 tags filled up to 8; 2 intents and the background.
+    let heads = 4 * ((384 + 1) * (4 + 8) + (384 + 1) * 4);
+    assert_eq!(weights() - before, heads);
+    // Those of an assistant that is gone leave when others come.
+    drop(assistants.remove(0));
+    let (_, another) = both(&small);
+    another.parse("hi").expect("it runs");
+    assert_eq!(weights() - before, 4 * 2 * (384 + 1) * 4);
 }
 
 #[test]

@@ -9,9 +9,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("tertulia-cluster-config", &[]),
     ("tertulia-raft", &["tertulia-dialogue", "tertulia-cluster-config"]),
     ("tertulia-actors", &["tertulia-dialogue", "tertulia-cluster-config"]),
-    ("tertulia-shaders", &["tertulia-dialogue", "tertulia-cluster-config", "tertulia-adapter-memory"]),
+    ("tertulia-shaders", &["tertulia-dialogue", "tertulia-cluster-config", "tertulia-adapter"]),
     // Apart because it cannot do without `unsafe`.
-    ("tertulia-adapter-memory", &[]),
+    ("tertulia-adapter", &[]),
     (
         "tertulia-node",
         &[
@@ -53,7 +53,7 @@ const KEPT: &[(&str, &[&str])] = &[
     ("sled", &["tertulia-raft"]),
     ("openraft", &["tertulia-raft"]),
     ("bincode", &["tertulia-raft"]),
-    ("wgpu", &["tertulia-shaders", "tertulia-adapter-memory"]),
+    ("wgpu", &["tertulia-shaders", "tertulia-adapter"]),
     ("ractor", &["tertulia-actors"]),
 ];
 

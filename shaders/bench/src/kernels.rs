@@ -6,7 +6,7 @@ use serde_json::json;
 use shaders::budget::MemoryBudget;
 use shaders::cpu::gemm::{Finish, Panels, Rows, gemm};
 use shaders::gpu::sample::{minilm_config, sample_batch, sample_weights};
-use shaders::gpu::{Gpu, GpuModel, Kernels, Matmul, Precision, Probe, Tuning};
+use shaders::gpu::{Blocks, Gpu, GpuModel, Kernels, Matmul, Precision, Probe, Tuning};
 use shaders::model::BertConfig;
 use shaders::packed::PackedBatch;
 use std::sync::Arc;
@@ -21,8 +21,15 @@ const ROOF: Shape = (1024, 1024, 1024);
 /// Utterances of a pass and tokens of each.
 const PASSES: [(usize, usize); 2] = [(32, 16), (32, 64)];
 
-/// The variants, each better than the next where it can run.
-const BEST_FIRST: [Matmul; 3] = [Matmul::Subgroup, Matmul::Tile, Matmul::Plain];
+/// The variants, the most special first.
+const SPECIAL_FIRST: [Matmul; 6] = [
+    Matmul::Cooperative(Blocks::F16x16),
+    Matmul::Cooperative(Blocks::F16x8),
+    Matmul::Cooperative(Blocks::F32x8),
+    Matmul::Subgroup,
+    Matmul::Tile,
+    Matmul::Plain,
+];
 /// What takes longer runs only once: a GPU's kernel on a software adapter.
 const SLOW: Duration = Duration::from_millis(300);
 
@@ -90,10 +97,11 @@ fn on_cpu(shape: Shape, rounds: usize, small: bool) -> Vec<f64> {
 
 /// What runs on the device: every variant in f32, and the most special one in the other precisions.
 fn family(gpu: &Gpu, (_, k, n): Shape) -> Vec<(Matmul, Precision)> {
-    let suits = |matmul: &Matmul| matmul.suits(gpu.subgroup_lanes(), k, n);
-    let variants: Vec<_> = BEST_FIRST.into_iter().filter(suits).collect();
-    let narrow = [Precision::F16, Precision::Int8].map(|precision| (variants[0], precision));
-    variants.iter().map(|matmul| (*matmul, Precision::F32)).chain(narrow).collect()
+    let can = gpu.abilities();
+    let those = |precision| SPECIAL_FIRST.into_iter().filter(move |m| m.suits(&can, precision, k, n));
+    let narrow = [Precision::F16, Precision::Int8].into_iter();
+    let narrow = narrow.filter_map(|precision| Some((those(precision).next()?, precision)));
+    those(Precision::F32).map(|matmul| (matmul, Precision::F32)).chain(narrow).collect()
 }
 
 fn on_gpu(gpu: &Gpu, matmul: Matmul, precision: Precision, shape: Shape, rounds: usize) -> Result<Vec<f64>> {
@@ -106,6 +114,20 @@ fn on_gpu(gpu: &Gpu, matmul: Matmul, precision: Precision, shape: Shape, rounds:
     let times = (200_000_000 / (m * k * n)).clamp(1, 50);
     let round = |_| Ok(gflops(shape, times, probe.run(gpu, times)?.as_secs_f64()));
     (0..rounds).map(round).collect()
+}
+
+/// The fastest product in f32 of this shape.
+fn roof(gpu: &Gpu, shape: Shape) -> Result<Probe> {
+    let suits = |m: &Matmul| m.suits(&gpu.abilities(), Precision::F32, shape.1, shape.2);
+    let mut best: Option<(Duration, Probe)> = None;
+    for matmul in SPECIAL_FIRST.into_iter().filter(suits) {
+        let probe = Probe::matmul(gpu, matmul, Precision::F32, shape, false)?;
+        let took = probe.run(gpu, 1)?;
+        if best.as_ref().is_none_or(|(least, _)| took < *least) {
+            best = Some((took, probe));
+        }
+    }
+    Ok(best.expect("the plain one runs everywhere").1)
 }
 
 /// A whole pass and its kernels.
@@ -122,16 +144,15 @@ impl Pass<'_> {
     /// The pass against the roof, round by round, then a row for each kernel.
     fn rows(&mut self, gpu: &Gpu, rounds: usize) -> Result<Vec<Row>> {
         let roof_shape = if self.small { SMALL[0] } else { ROOF };
-        let roof = BEST_FIRST.into_iter().find(|m| m.suits(gpu.subgroup_lanes(), roof_shape.1, roof_shape.2));
-        let roof = Probe::matmul(gpu, roof.unwrap_or(Matmul::Plain), Precision::F32, roof_shape, false)?;
+        let roof = roof(gpu, roof_shape)?;
         let (t, s) = (self.batch.tokens(), self.batch.sequences());
         let name = format!("{} of {} tokens, {}", s, t / s, self.precision.name());
-        self.model.forward(gpu, self.budget, self.batch)?;
+        self.model.run(gpu, self.budget, self.batch, None)?;
         let (mut rates, mut shares, mut kernels) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..rounds {
             let best = gflops(roof_shape, 1, roof.run(gpu, 1)?.as_secs_f64());
             let begun = Instant::now();
-            self.model.forward(gpu, self.budget, self.batch)?;
+            self.model.run(gpu, self.budget, self.batch, None)?;
             let rate = self.flops() / begun.elapsed().as_secs_f64() / 1e9;
             rates.push(rate);
             shares.push(100.0 * rate / best);

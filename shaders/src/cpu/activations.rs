@@ -17,6 +17,8 @@ const PADDING_MAX: usize = 32;
 #[derive(Debug)]
 pub struct Activations {
     tokens_max: usize,
+    /// `[T, H]`: the states.
+    pub x: Vec<f32>,
     /// `[T, 3H]`.
     pub qkv: Vec<f32>,
     /// `[T, H]`.
@@ -40,10 +42,11 @@ impl Activations {
         // Scores of all queries with all keys, and the keys and values of a head; each side up to whole panels.
         let (padded, d) = (keys + PADDING_MAX, h / config.num_attention_heads + PADDING_MAX);
         let attention = keys * padded + 2 * padded * d;
-        let numbers = tokens_max * (3 * h + h + h + f + f.max(3 * h)) + threads * attention;
+        let numbers = tokens_max * (h + 3 * h + h + h + f + f.max(3 * h)) + threads * attention;
         let reservation = budget.reserve(MemoryKind::Activations, 4 * numbers as u64)?;
         Ok(Self {
             tokens_max,
+            x: vec![0.0; tokens_max * h],
             qkv: vec![0.0; tokens_max * 3 * h],
             context: vec![0.0; tokens_max * h],
             sum: vec![0.0; tokens_max * h],

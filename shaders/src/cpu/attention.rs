@@ -25,7 +25,7 @@ pub struct AttentionScratch {
 
 /// `context` (`[T, H]`) from `qkv` (`[T, 3H]`): each sequence attends only to itself.
 ///
-/// `offsets` are the S + 1 bounds of the sequences (Vaswani et al. 2017, section 3.2). Several threads share the queries of a
+/// `offsets` are the S + 1 bounds of the sequences, of which the first is where `qkv` begins (Vaswani et al. 2017, section 3.2). Several threads share the queries of a
 /// sequence; `scratch` has one place for each.
 pub fn attention(
     threads: &Threads,
@@ -35,13 +35,14 @@ pub fn attention(
     scratch: &mut [AttentionScratch],
     context: &mut [f32],
 ) {
-    let tokens = offsets.last().map_or(0, |t| *t as usize);
+    let begin = offsets.first().map_or(0, |t| *t as usize);
+    let tokens = offsets.last().map_or(0, |t| *t as usize) - begin;
     if tokens == 0 {
         return;
     }
     let h = context.len() / tokens;
     for pair in offsets.windows(2) {
-        let (first, end) = (pair[0] as usize, pair[1] as usize);
+        let (first, end) = (pair[0] as usize - begin, pair[1] as usize - begin);
         let (qkv, context) = (&qkv[first * 3 * h..end * 3 * h], &mut context[first * h..end * h]);
         threads.rows_with(context, h, QUERIES_MIN, scratch, |first, context, scratch| {
             let queries = first..first + context.len() / h;

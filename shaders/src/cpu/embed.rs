@@ -3,7 +3,7 @@
 use crate::{
     cpu::{Threads, math::vectorised, norm},
     model::table::Rows,
-    packed::PackedBatch,
+    packed::Part,
 };
 
 /// Fills `x` (`[T, H]`) with the normalised sum of each token's word and position vector.
@@ -11,7 +11,7 @@ use crate::{
 /// `words` is `[vocab, H]`, plain or packed; `positions` `[positions, H]`, scale and shift `[H]`.
 pub fn embed_layernorm(
     threads: &Threads,
-    batch: &PackedBatch,
+    batch: Part<'_>,
     words: &impl Rows,
     positions: &[f32],
     (scale, shift): (&[f32], &[f32]),

@@ -14,7 +14,8 @@ use crate::{
     },
     hidden::Hidden,
     model::{BertConfig, LayerWeights, Table, WeightSource, Weights},
-    packed::PackedBatch,
+    packed::{PackedBatch, Part},
+    readout::{Readout, ReadoutLayer, Scores, Widths},
 };
 use rayon::prelude::*;
 use std::{
@@ -179,66 +180,115 @@ impl CpuEncoder {
     /// Runs one packed batch; the budget is asked first for the activations that are not kept already.
     pub fn forward(&self, batch: &PackedBatch) -> Result<Hidden, OverBudget> {
         let h = self.config.hidden_size;
-        // Counted while it is made; whoever gets it counts it from then on.
-        let _output =
-            self.budget.reserve(MemoryKind::Scratch, 4 * ((batch.tokens() + batch.sequences()) * h) as u64)?;
-        let mut tokens = vec![0.0; batch.tokens() * h];
-        let mut embeddings = vec![0.0; batch.sequences() * h];
-        // Waking a thread that sleeps costs more than a few tokens do, the more so where others want the cores too.
-        if batch.tokens() < PARALLEL_TOKENS_MIN {
-            self.run(batch, &Threads::one(), &mut tokens, &mut embeddings)?;
-        } else {
-            let parts = batch.split(self.threads.count());
-            // Sequences do not depend on one another: with several of them every thread runs a whole pass of its own,
-            // and the threads meet once a batch. One alone is shared out product by product.
-            self.threads.enter(|| match parts.as_slice() {
-                [_] | [] => self.run(batch, &self.threads, &mut tokens, &mut embeddings),
-                parts => {
-                    let (mut tokens, mut embeddings) = (&mut tokens[..], &mut embeddings[..]);
-                    let mut places = Vec::with_capacity(parts.len());
-                    for part in parts {
-                        let (own, rest) = tokens.split_at_mut(part.tokens() * h);
-                        let (own_embeddings, rest_of_embeddings) = embeddings.split_at_mut(part.sequences() * h);
-                        places.push((part, own, own_embeddings));
-                        (tokens, embeddings) = (rest, rest_of_embeddings);
-                    }
-                    let run = |(part, tokens, embeddings)| self.run(part, &Threads::one(), tokens, embeddings);
-                    places.into_par_iter().try_for_each(run)
-                }
-            })?;
-        }
-        let offsets = batch.offsets.iter().map(|o| *o as usize).collect();
-        Ok(Hidden { hidden_size: h, tokens, offsets, embeddings })
+        let mut hidden = Hidden { hidden_size: h, offsets: offsets(batch), ..Hidden::default() };
+        let widths = Widths { sentence: h, token: h };
+        (hidden.tokens, hidden.embeddings) = self.run(batch, widths, |part, _, kept, into| {
+            let t = part.tokens();
+            into.tokens.copy_from_slice(&kept.x[..t * h]);
+            pool_l2(self.config.pooling, &kept.x[..t * h], part.offsets, into.sentences);
+        })?;
+        Ok(hidden)
     }
 
-    /// One pass: the states go to `x` (`[T, H]`), what is pooled of them to `embeddings` (`[S, H]`).
+    /// Runs one packed batch with the dense layers of heads behind it.
+    pub fn score(&self, batch: &PackedBatch, readout: &Readout) -> Result<Scores, OverBudget> {
+        let (h, widths) = (self.config.hidden_size, readout.widths());
+        let mut scores = Scores { widths, offsets: offsets(batch), ..Scores::default() };
+        (scores.tokens, scores.sentences) = self.run(batch, widths, |part, threads, kept, into| {
+            let Activations { x, sum, apart, .. } = kept;
+            // The last sums are done with: the embeddings take their place.
+            let (x, embeddings) = (&x[..part.tokens() * h], &mut sum[..part.sequences() * h]);
+            pool_l2(self.config.pooling, x, part.offsets, embeddings);
+            let head = |x: &[f32], layer: &ReadoutLayer, apart: &mut [Vec<f32>], y: &mut [f32]| {
+                linear(threads, x, &layer.weight, &layer.bias, Epilogue::Bias, apart, y);
+            };
+            head(embeddings, readout.sentence(), apart, into.sentences);
+            if let Some(token) = readout.token() {
+                head(x, token, apart, into.tokens);
+            }
+        })?;
+        Ok(scores)
+    }
+
+    /// Shares a batch out over the threads. Behind the layers, `read` makes of a part's states what is asked for: rows of `widths`
+    /// numbers for each token and for each sequence, which are answered in this order.
     fn run(
         &self,
         batch: &PackedBatch,
+        widths: Widths,
+        read: impl Fn(Part<'_>, &Threads, &mut Activations, Target<'_>) + Sync,
+    ) -> Result<(Vec<f32>, Vec<f32>), OverBudget> {
+        let (token_numbers, sentence_numbers) = (batch.tokens() * widths.token, batch.sequences() * widths.sentence);
+        // Counted while it is made; whoever gets it counts it from then on.
+        let _output = self.budget.reserve(MemoryKind::Scratch, 4 * (token_numbers + sentence_numbers) as u64)?;
+        let (mut tokens, mut sentences) = (vec![0.0; token_numbers], vec![0.0; sentence_numbers]);
+        let one = Threads::one();
+        // Waking a thread that sleeps costs more than a few tokens do, the more so where others want the cores too.
+        if batch.tokens() < PARALLEL_TOKENS_MIN {
+            self.part(batch.whole(), &one, Target { tokens: &mut tokens, sentences: &mut sentences }, &read)?;
+            return Ok((tokens, sentences));
+        }
+        let parts = batch.split(self.threads.count());
+        // Sequences do not depend on one another: with several of them every thread runs a whole pass of its own,
+        // and the threads meet once a batch. One alone is shared out product by product.
+        self.threads.enter(|| match parts.as_slice() {
+            [_] | [] => {
+                let into = Target { tokens: &mut tokens, sentences: &mut sentences };
+                self.part(batch.whole(), &self.threads, into, &read)
+            }
+            parts => {
+                let (mut tokens, mut sentences) = (&mut tokens[..], &mut sentences[..]);
+                let mut shares = Vec::with_capacity(parts.len());
+                for part in parts {
+                    let (own, rest) = tokens.split_at_mut(part.tokens() * widths.token);
+                    let (own_sentences, rest_of_sentences) = sentences.split_at_mut(part.sequences() * widths.sentence);
+                    shares.push((part, Target { tokens: own, sentences: own_sentences }));
+                    (tokens, sentences) = (rest, rest_of_sentences);
+                }
+                shares.into_par_iter().try_for_each(|(part, into)| self.part(*part, &one, into, &read))
+            }
+        })?;
+        Ok((tokens, sentences))
+    }
+
+    /// The layers for a part, and what is read of them.
+    fn part(
+        &self,
+        part: Part<'_>,
         threads: &Threads,
-        x: &mut [f32],
-        embeddings: &mut [f32],
+        into: Target<'_>,
+        read: &impl Fn(Part<'_>, &Threads, &mut Activations, Target<'_>),
     ) -> Result<(), OverBudget> {
-        let (t, h, f) = (batch.tokens(), self.config.hidden_size, self.config.intermediate_size);
+        let (t, h, f) = (part.tokens(), self.config.hidden_size, self.config.intermediate_size);
         let eps = self.config.layer_norm_eps;
         let mut kept = self.activations.take(&self.config, self.threads.count(), t, &self.budget)?;
-        let Activations { qkv, context, sum, wide, apart, attention: scratch, .. } = &mut kept;
-        let (qkv, context) = (&mut qkv[..t * 3 * h], &mut context[..t * h]);
+        let Activations { x, qkv, context, sum, wide, apart, attention: scratch, .. } = &mut kept;
+        let (x, qkv, context) = (&mut x[..t * h], &mut qkv[..t * 3 * h], &mut context[..t * h]);
         let (sum, wide) = (&mut sum[..t * h], &mut wide[..t * f]);
-        embed_layernorm(threads, batch, &self.words, &self.positions, pair(&self.embedding_norm), eps, x);
+        embed_layernorm(threads, part, &self.words, &self.positions, pair(&self.embedding_norm), eps, x);
         for layer in &self.layers {
             linear(threads, x, &layer.qkv, &layer.qkv_bias, Epilogue::Bias, apart, qkv);
-            attention(threads, qkv, &batch.offsets, self.config.num_attention_heads, scratch, context);
+            attention(threads, qkv, part.offsets, self.config.num_attention_heads, scratch, context);
             linear(threads, context, &layer.out, &layer.out_bias, Epilogue::Bias, apart, sum);
             add_layernorm(threads, x, sum, pair(&layer.attention_norm), eps);
             linear(threads, x, &layer.up, &layer.up_bias, Epilogue::BiasGelu, apart, wide);
             linear(threads, wide, &layer.down, &layer.down_bias, Epilogue::Bias, apart, sum);
             add_layernorm(threads, x, sum, pair(&layer.output_norm), eps);
         }
-        pool_l2(self.config.pooling, x, &batch.offsets, embeddings);
+        read(part, threads, &mut kept, into);
         self.activations.put_back(kept, self.threads.count());
         Ok(())
     }
+}
+
+/// Where the results of a part belong.
+struct Target<'a> {
+    tokens: &'a mut [f32],
+    sentences: &'a mut [f32],
+}
+
+fn offsets(batch: &PackedBatch) -> Vec<usize> {
+    batch.offsets.iter().map(|o| *o as usize).collect()
 }
 
 impl WeightSource for CpuEncoder {

@@ -3,7 +3,7 @@
 use crate::cpu::{math::vectorised, norm};
 use crate::model::Pooling;
 
-/// `embeddings` (`[S, H]`) from the states `x` (`[T, H]`) of the sequences between `offsets`.
+/// `embeddings` (`[S, H]`) from the states `x` (`[T, H]`) of the sequences between `offsets`, of which the first is where `x` begins.
 ///
 /// The mean runs over all tokens, special tokens included, as sentence-transformers has it; the length is at least
 /// 10⁻¹² as in `torch.nn.functional.normalize`.
@@ -13,11 +13,12 @@ pub fn pool_l2(pooling: Pooling, x: &[f32], offsets: &[u32], embeddings: &mut [f
         return;
     }
     let h = embeddings.len() / sequences;
+    let row = |offset: u32| (offset - offsets[0]) as usize * h;
     vectorised(
         #[inline(always)]
         || {
             for (pair, out) in offsets.windows(2).zip(embeddings.chunks_exact_mut(h)) {
-                let states = &x[pair[0] as usize * h..pair[1] as usize * h];
+                let states = &x[row(pair[0])..row(pair[1])];
                 match pooling {
                     Pooling::Cls => out.copy_from_slice(&states[..h]),
                     Pooling::Mean => {

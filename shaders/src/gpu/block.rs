@@ -1,7 +1,7 @@
 //! `Block`: a buffer with the bytes that it holds in the ledger, and how data gets into it and out of it.
 
 use crate::{
-    budget::{MemoryBudget, MemoryKind, Reservation},
+    budget::{MemoryBudget, MemoryKind, OverBudget, Reservation},
     gpu::{Gpu, GpuError},
 };
 use std::sync::PoisonError;
@@ -57,6 +57,15 @@ impl Gpu {
         let buffer = self.scoped(|| {
             let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
             self.device.create_buffer(&descriptor)
+        });
+        let buffer = buffer.map_err(|error| match error {
+            // Somebody else on this machine has what the ledger counts on: then it is as if there were no more in the ledger.
+            GpuError::OutOfMemory(why) => {
+                tracing::warn!(why, label, bytes = size, "the driver gives less memory than the limit says");
+                let limit_bytes = purse.budget.limit_bytes();
+                GpuError::OverBudget(OverBudget { asked_bytes: size, free_bytes: 0, limit_bytes })
+            }
+            error => error,
         })?;
         Ok(Block { buffer, _reservation: reservation })
     }

@@ -14,8 +14,9 @@ use std::{fmt::Debug, time::Duration};
 
 /// Rows of the products that are timed: a short batch and a full one.
 const ROWS: [usize; 2] = [32, 128];
-/// Largest difference from the twin, for sums of thousands of products of numbers up to 1.
+/// Largest difference from the twin for sums of so many products of numbers up to 1; with the square root of their count it grows.
 const ERROR_MAX: f32 = 1e-2;
+const ERROR_PRODUCTS: f32 = 384.0;
 /// A candidate that is so many times slower than the best so far is given up.
 const SLOWER_MAX: f64 = 6.0;
 /// Rounds of each measurement, and how long one takes.
@@ -25,19 +26,22 @@ const ROUND: Duration = Duration::from_millis(2);
 /// The fastest right product of this model's widest matrices.
 pub fn matmul(gpu: &Gpu, config: &BertConfig, precision: Precision) -> Result<Option<Fastest<Matmul>>, GpuError> {
     let (h, f) = (config.hidden_size, config.intermediate_size);
-    let suits = |v: &Matmul| v.suits(gpu.subgroup_lanes(), h, f) && v.suits(gpu.subgroup_lanes(), f, h);
+    let can = gpu.abilities();
+    let suits = |v: &Matmul| v.suits(&can, precision, h, f) && v.suits(&can, precision, f, h);
     let probe = |v, size: usize| Probe::matmul(gpu, v, precision, [(ROWS[0], h, f), (ROWS[1], f, h)][size], size == 0);
     let (x, w, bias) = (numbers(ROWS[0] * h, 1), numbers(h * f, 2), numbers(f, 3));
     let w = Panels::new(&Stored::rounded(precision, &w, f), h, f);
     let mut want = vec![0.0; ROWS[0] * f];
     matmul::linear(&Threads::one(), &x, &w, &bias, matmul::Epilogue::BiasGelu, &mut [], &mut want);
-    choose(gpu, "matrix product", Matmul::ALL.into_iter().filter(suits), &want, 2, probe)
+    let error_max = ERROR_MAX * (h as f32 / ERROR_PRODUCTS).sqrt().max(1.0);
+    choose(gpu, "matrix product", Matmul::ALL.into_iter().filter(suits), (&want, error_max), 2, probe)
 }
 
 /// The fastest right attention for this model's heads.
 pub fn attention(gpu: &Gpu, config: &BertConfig) -> Result<Option<Fastest<Attention>>, GpuError> {
     let (h, heads) = (config.hidden_size, config.num_attention_heads);
-    let suits = |v: &Attention| v.suits(gpu.subgroup_lanes(), config.head_size());
+    let can = gpu.abilities();
+    let suits = |v: &Attention| v.suits(&can, config.head_size());
     let lengths: [&[usize]; 2] = [&[1, 16, 5, 12], &[64, 64]];
     let probe = |v, size: usize| Probe::attention(gpu, v, h, heads, lengths[size]);
     let batch = sample_batch(lengths[0], 2);
@@ -45,17 +49,18 @@ pub fn attention(gpu: &Gpu, config: &BertConfig) -> Result<Option<Fastest<Attent
     let qkv = numbers(batch.tokens() * 3 * h, 5);
     let mut scratch = [attention::AttentionScratch::default()];
     attention::attention(&Threads::one(), &qkv, &batch.offsets, heads, &mut scratch, &mut want);
-    choose(gpu, "attention", Attention::ALL.into_iter().filter(suits), &want, lengths.len(), probe)
+    choose(gpu, "attention", Attention::ALL.into_iter().filter(suits), (&want, ERROR_MAX), lengths.len(), probe)
 }
 
 /// The fastest right LayerNorm; what is best for it is best for the other kernels of rows.
 pub fn rows(gpu: &Gpu, config: &BertConfig) -> Result<Option<Fastest<Rows>>, GpuError> {
     let h = config.hidden_size;
-    let suits = |v: &Rows| v.suits(gpu.subgroup_lanes());
+    let can = gpu.abilities();
+    let suits = |v: &Rows| v.suits(&can);
     let probe = |v, size: usize| Probe::add_norm(gpu, v, ROWS[size], h);
     let (mut want, residual, norms) = (vec![0.0; ROWS[0] * h], numbers(ROWS[0] * h, 6), numbers(2 * h, 7));
     norm::add_layernorm(&Threads::one(), &mut want, &residual, norms.split_at(h), 1e-12);
-    choose(gpu, "LayerNorm", Rows::ALL.into_iter().filter(suits), &want, ROWS.len(), probe)
+    choose(gpu, "LayerNorm", Rows::ALL.into_iter().filter(suits), (&want, ERROR_MAX), ROWS.len(), probe)
 }
 
 /// Checks each candidate at its first size against `want`, times the right ones at all sizes, and takes the fastest.
@@ -63,7 +68,7 @@ fn choose<V: Copy + Debug>(
     gpu: &Gpu,
     what: &str,
     candidates: impl Iterator<Item = V>,
-    want: &[f32],
+    (want, error_max): (&[f32], f32),
     sizes: usize,
     probe: impl Fn(V, usize) -> Result<Probe, GpuError>,
 ) -> Result<Option<Fastest<V>>, GpuError> {
@@ -81,7 +86,7 @@ fn choose<V: Copy + Debug>(
         let error = largest_difference(&first.0, want);
         let mut m = Measured { variant, error, seconds: Vec::new() };
         // Written so that NaN is wrong too.
-        if error <= ERROR_MAX {
+        if error <= error_max {
             m.seconds = time(gpu, first.1, sizes, |size| probe(variant, size), &measured)?;
         } else {
             tracing::warn!(error, ?variant, device = gpu.name(), "a {what} computes wrong numbers: it is not used");

@@ -3,7 +3,7 @@
 use crate::{
     budget::{MemoryBudget, MemoryKind, OverBudget, Reservation},
     error::ModelError,
-    gpu::block::Block,
+    gpu::{Abilities, Blocks, block::Block},
     limits,
 };
 use dialogue::ports::ScoreError;
@@ -11,7 +11,16 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use wgpu::{Device, DeviceType, ErrorFilter, Queue};
+use wgpu::{CooperativeScalarType, Device, DeviceType, ErrorFilter, Features, Queue};
+
+/// Does the adapter multiply such blocks?
+fn multiplies(adapter: &wgpu::Adapter, blocks: Blocks) -> bool {
+    let halves = adapter.features().contains(Features::SHADER_F16);
+    let factors = if blocks.halves() { CooperativeScalarType::F16 } else { CooperativeScalarType::F32 };
+    let sides = |p: &wgpu::CooperativeMatrixProperties| [p.m_size, p.n_size, p.k_size] == [blocks.side(); 3];
+    let types = |p: &wgpu::CooperativeMatrixProperties| (p.ab_type, p.cr_type) == (factors, CooperativeScalarType::F32);
+    (halves || !blocks.halves()) && adapter.cooperative_matrix_properties().iter().any(|p| sides(p) && types(p))
+}
 
 /// Why the device did not do it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +28,9 @@ pub enum GpuError {
     /// Refused before the allocation.
     #[error(transparent)]
     OverBudget(#[from] OverBudget),
+    /// The driver has no memory left although the ledger has; the device is well otherwise.
+    #[error("the driver is out of memory: {0}")]
+    OutOfMemory(String),
     /// The device cannot run this model; it is well otherwise.
     #[error("{0}")]
     Unsupported(String),
@@ -31,7 +43,7 @@ impl From<GpuError> for ModelError {
     fn from(e: GpuError) -> Self {
         match e {
             GpuError::OverBudget(o) => ModelError::OverBudget(o),
-            GpuError::Unsupported(message) | GpuError::Device(message) => ModelError::Device(message),
+            other => ModelError::Device(other.to_string()),
         }
     }
 }
@@ -40,10 +52,15 @@ impl From<GpuError> for ScoreError {
     fn from(e: GpuError) -> Self {
         match e {
             GpuError::OverBudget(o) => o.into(),
-            GpuError::Unsupported(message) | GpuError::Device(message) => ScoreError::Device(message),
+            other => ScoreError::Device(other.to_string()),
         }
     }
 }
+
+const COOPERATIVE: Features = Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
+/// What is asked for where the adapter has it. The clock is for measurements only.
+const WANTED: Features =
+    Features::SUBGROUP.union(Features::TIMESTAMP_QUERY).union(Features::SHADER_F16).union(COOPERATIVE);
 
 /// An open device with its queue.
 #[derive(Debug)]
@@ -54,7 +71,7 @@ pub struct Gpu {
     pub queue: Queue,
     name: String,
     driver: String,
-    subgroup_lanes: Option<u32>,
+    abilities: Abilities,
     /// For what belongs to no model.
     pub(super) budget: MemoryBudget,
     /// What uploads go through; made when it is first needed.
@@ -87,10 +104,16 @@ impl Gpu {
     /// A device that computes nothing but checks everything that is asked of it: for tests without an adapter.
     #[cfg(test)]
     pub(crate) fn open_noop(budget: MemoryBudget) -> Result<Self, GpuError> {
+        // What every device offers: the kernels ask for no more.
+        Self::open_noop_within(wgpu::Limits::default(), budget)
+    }
+
+    /// The same, of other limits.
+    #[cfg(test)]
+    pub(crate) fn open_noop_within(limits: wgpu::Limits, budget: MemoryBudget) -> Result<Self, GpuError> {
         let noop = wgpu::NoopBackendOptions {
-            features: Some(wgpu::Features::SUBGROUP),
-            // What every device offers: the kernels ask for no more.
-            limits: Some(wgpu::Limits::default()),
+            features: Some(Features::SUBGROUP | Features::SHADER_F16 | COOPERATIVE),
+            limits: Some(limits),
             subgroup_min_size: Some(8),
             subgroup_max_size: Some(8),
             ..wgpu::NoopBackendOptions::enabled()
@@ -110,12 +133,16 @@ impl Gpu {
         let kind = if info.device_type == DeviceType::Cpu { ", software" } else { "" };
         let name = format!("{} ({}{kind})", info.name, info.backend);
         let driver = format!("{} {}", info.driver, info.driver_info).trim().to_owned();
-        let subgroups = adapter.features() & wgpu::Features::SUBGROUP;
+        let wanted = WANTED & adapter.features();
         let lanes = (info.subgroup_min_size == info.subgroup_max_size).then_some(info.subgroup_max_size);
+        let abilities = Abilities {
+            subgroup_lanes: lanes.filter(|_| wanted.contains(Features::SUBGROUP)),
+            blocks: Blocks::ALL.map(|blocks| wanted.contains(COOPERATIVE) && multiplies(adapter, blocks)),
+        };
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("tertulia"),
-            // The clock is for measurements only.
-            required_features: subgroups | adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
+            required_features: wanted,
+            experimental_features: adapter::experimental_features(),
             required_limits: adapter.limits(),
             // The ledger counts bytes: the driver's allocator should take few more.
             memory_hints: wgpu::MemoryHints::MemoryUsage,
@@ -132,11 +159,10 @@ impl Gpu {
         });
         let failed = lost.clone();
         device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| note(&failed, e.to_string())));
-        let subgroup_lanes = lanes.filter(|_| !subgroups.is_empty());
         // wgpu keeps a buffer of zeros of its own; it is counted like everything else.
         let own = device.generate_allocator_report().map_or(0, |report| report.total_allocated_bytes);
         let _own = budget.reserve(MemoryKind::Staging, own)?;
-        Ok(Self { device, queue, name, driver, subgroup_lanes, budget, staging: Mutex::default(), _own, lost })
+        Ok(Self { device, queue, name, driver, abilities, budget, staging: Mutex::default(), _own, lost })
     }
 
     /// For people: the adapter and its driver.
@@ -149,9 +175,9 @@ impl Gpu {
         &self.driver
     }
 
-    /// How many lanes a subgroup has, where the device has subgroups and all are of one size.
-    pub fn subgroup_lanes(&self) -> Option<u32> {
-        self.subgroup_lanes
+    /// What it can beside the rest.
+    pub fn abilities(&self) -> Abilities {
+        self.abilities
     }
 
     /// An error once the device is gone: it does not come back.
@@ -169,10 +195,17 @@ impl Gpu {
         let validation = self.device.push_error_scope(ErrorFilter::Validation);
         let internal = self.device.push_error_scope(ErrorFilter::Internal);
         let result = work();
-        let errors = [internal.pop(), validation.pop(), memory.pop()].map(pollster::block_on);
-        match errors.into_iter().flatten().next() {
-            Some(e) => Err(GpuError::Device(format!("{}: {e}", self.name))),
+        let [internal, validation, memory] = [internal.pop(), validation.pop(), memory.pop()].map(pollster::block_on);
+        if let Some(e) = internal.or(validation) {
+            return Err(GpuError::Device(format!("{}: {e}", self.name)));
+        }
+        match memory {
             None => Ok(result),
+            Some(e) => {
+                // Where it costs more than what was asked for, the device is gone.
+                self.check()?;
+                Err(GpuError::OutOfMemory(format!("{}: {e}", self.name)))
+            }
         }
     }
 

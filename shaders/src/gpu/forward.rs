@@ -5,12 +5,13 @@ use crate::{
     gpu::{
         Attention, Gpu, GpuError, Kernel, Precision, Profile, Tuning, Variant,
         block::Block,
-        room::{CLOCK_BYTES, Clock, Room},
+        heads::{DeviceHeads, HeadGroups, HeadWeights},
+        room::{CLOCK_BYTES, Clock, Room, Size},
         weights::{DeviceWeights, Words},
     },
-    hidden::Hidden,
     model::{BertConfig, Pooling, WeightSource},
     packed::PackedBatch,
+    readout::{Readout, Scores, Widths},
 };
 use std::{
     sync::Arc,
@@ -18,15 +19,12 @@ use std::{
 };
 use wgpu::{BindGroup, CommandEncoder};
 
-/// A batch's room grows in steps of so many tokens and sequences.
-const TOKENS_STEP: usize = 64;
-const SEQUENCES_STEP: usize = 8;
-
 /// A model's weights on a device, with the kernels that run it.
 #[derive(Debug)]
 pub struct GpuModel {
     kernels: Arc<Kernels>,
     weights: DeviceWeights,
+    heads: DeviceHeads,
     room: Option<Room>,
 }
 
@@ -44,6 +42,7 @@ pub struct Kernels {
     pub(crate) up: Kernel,
     pub(crate) down: Kernel,
     pub(crate) pool: Kernel,
+    pub(crate) head: Kernel,
 }
 
 /// One dispatch of a pass.
@@ -65,45 +64,59 @@ impl GpuModel {
         source: &dyn WeightSource,
     ) -> Result<Self, GpuError> {
         let weights = DeviceWeights::new(gpu, budget, &kernels.config, source, kernels.precision)?;
-        let mut model = Self { kernels, weights, room: None };
+        let mut model = Self { kernels, weights, heads: DeviceHeads::default(), room: None };
         // Drivers compile at the first dispatch: better now than under the first user's turn.
         let warm_up = PackedBatch { ids: vec![0, 0], positions: vec![0, 1], sequence: vec![0, 0], offsets: vec![0, 2] };
-        let (hidden, _) = model.forward(gpu, budget, &warm_up)?;
-        if hidden.embeddings.iter().all(|x| x.is_finite()) {
+        let (rows, _) = model.run(gpu, budget, &warm_up, None)?;
+        if rows.sentences.iter().all(|x| x.is_finite()) {
+            // What comes next may need another one.
+            model.drop_room();
             return Ok(model);
         }
         Err(GpuError::Unsupported(format!("{}: the kernels compute numbers that are not finite", gpu.name())))
     }
 
-    /// Runs one packed batch: one submission, one wait. With it comes how long the device worked, by its own clock where it has one.
-    pub fn forward(
+    /// Runs one packed batch: one submission, one wait. What comes back is what the heads of `readout` say or, without one, every
+    /// token's state and every sentence's embedding; and how long the device worked, by its own clock where it has one.
+    pub fn run(
         &mut self,
         gpu: &Gpu,
         budget: &MemoryBudget,
         batch: &PackedBatch,
-    ) -> Result<(Hidden, Duration), GpuError> {
+        readout: Option<&Arc<Readout>>,
+    ) -> Result<(Scores, Duration), GpuError> {
         gpu.check()?;
-        self.make_room(gpu, budget, batch.tokens(), batch.sequences())?;
+        let size = Size::of(batch, self.kernels.config.hidden_size, readout.map(|readout| readout.widths()));
+        let widths = size.widths;
+        if let Some(readout) = readout {
+            self.heads.bring(gpu, budget, readout)?;
+        }
+        self.make_room(gpu, budget, size)?;
         let begun = Instant::now();
         let room = self.room.as_ref().expect("make_room left some");
-        let numbers = gpu.scoped(|| self.submit(gpu, room, batch))??;
+        let heads = readout.map(|_| self.heads.latest().expect("it was brought"));
+        let numbers = gpu.scoped(|| self.submit(gpu, room, batch, widths, heads))??;
         let mut words = gpu.read_back_words(&room.staging.buffer, numbers + CLOCK_BYTES as usize / 4)?;
         let busy = match room.clock {
             Some(_) => Clock::elapsed(gpu, &words[numbers..]),
             None => begun.elapsed(),
         };
         words.truncate(numbers);
-        let h = self.kernels.config.hidden_size;
         // The same bits under another name.
         let mut tokens: Vec<f32> = bytemuck::allocation::cast_vec(words);
-        let embeddings = tokens.split_off(batch.tokens() * h);
+        let sentences = tokens.split_off(batch.tokens() * widths.token);
         let offsets = batch.offsets.iter().map(|o| *o as usize).collect();
-        Ok((Hidden { hidden_size: h, tokens, offsets, embeddings }, busy))
+        Ok((Scores { widths, sentences, tokens, offsets }, busy))
     }
 
     /// Does it hold memory to work in?
     pub fn has_room(&self) -> bool {
         self.room.is_some()
+    }
+
+    /// Gives back the heads that the last batch did not ask for; answers whether there were any.
+    pub fn drop_idle_heads(&mut self) -> bool {
+        self.heads.drop_idle()
     }
 
     /// Gives back the memory that it works in; the next batch takes it anew.
@@ -118,7 +131,7 @@ impl GpuModel {
         budget: &MemoryBudget,
         batch: &PackedBatch,
     ) -> Result<Option<Profile>, GpuError> {
-        self.make_room(gpu, budget, batch.tokens(), batch.sequences())?;
+        self.make_room(gpu, budget, Size::of(batch, self.kernels.config.hidden_size, None))?;
         let room = self.room.as_ref().expect("make_room left some");
         let size = (batch.tokens(), batch.sequences());
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
@@ -133,30 +146,31 @@ impl GpuModel {
     }
 
     /// Sees to it that there is room for the batch; the old one goes first, so that both never stand side by side.
-    fn make_room(&mut self, gpu: &Gpu, budget: &MemoryBudget, tokens: usize, sequences: usize) -> Result<(), GpuError> {
-        let fits = |(t, s): (usize, usize)| t >= tokens && s >= sequences;
-        if self.room.as_ref().is_some_and(|room| fits(room.size())) {
+    fn make_room(&mut self, gpu: &Gpu, budget: &MemoryBudget, size: Size) -> Result<(), GpuError> {
+        if self.room.as_ref().is_some_and(|room| room.size().holds(size)) {
             return Ok(());
         }
-        let old = self.room.take().map_or((0, 0), |room| room.size());
+        let old = self.room.take().map_or(Size::default(), |room| room.size());
         gpu.reclaim();
-        let larger =
-            (tokens.max(old.0).next_multiple_of(TOKENS_STEP), sequences.max(old.1).next_multiple_of(SEQUENCES_STEP));
         let kernels = &self.kernels;
-        let room = Room::new(gpu, budget, &kernels.config, kernels, &self.weights, larger);
+        let room = |size| Room::new(gpu, budget, &kernels.config, kernels, &self.weights, size);
         // Where memory is short, no more than this batch needs.
-        self.room = Some(match room {
-            Err(GpuError::OverBudget(_)) => {
-                Room::new(gpu, budget, &kernels.config, kernels, &self.weights, (tokens, sequences))?
-            }
+        self.room = Some(match room(size.grown(old)) {
+            Err(GpuError::OverBudget(_)) => room(size)?,
             room => room?,
         });
         Ok(())
     }
 
     /// Records and submits the whole pass with the copy of its results; answers how many numbers were copied.
-    fn submit(&self, gpu: &Gpu, room: &Room, batch: &PackedBatch) -> Result<usize, GpuError> {
-        let h = self.kernels.config.hidden_size;
+    fn submit(
+        &self,
+        gpu: &Gpu,
+        room: &Room,
+        batch: &PackedBatch,
+        widths: Widths,
+        heads: Option<&HeadWeights>,
+    ) -> Result<usize, GpuError> {
         let (t, s) = (batch.tokens(), batch.sequences());
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         room.put(gpu, batch, &mut encoder)?;
@@ -165,17 +179,30 @@ impl GpuModel {
             beginning_of_pass_write_index: Some(0),
             end_of_pass_write_index: Some(1),
         });
-        record(&mut encoder, &self.kernels.steps(room, (t, s)), times);
-        let (states, embeddings) = (4 * (t * h) as u64, 4 * (s * h) as u64);
+        let kernels = &self.kernels;
+        let groups = heads.map(|heads| heads.bind(gpu, &kernels.head, room));
+        let mut steps = kernels.steps(room, (t, s));
+        if let Some(groups) = &groups {
+            steps.extend(kernels.head_steps(groups, (t, s)));
+        }
+        record(&mut encoder, &steps, times);
+        let (of_tokens, of_sentences) = (4 * (t * widths.token) as u64, 4 * (s * widths.sentence) as u64);
+        let (tokens, sentences) = match heads {
+            Some(_) => (&room.token_scores, &room.sentence_scores),
+            None => (&room.x, &room.embeddings),
+        };
         let result = &room.staging.buffer;
-        encoder.copy_buffer_to_buffer(&room.x.buffer, 0, result, 0, states);
-        encoder.copy_buffer_to_buffer(&room.embeddings.buffer, 0, result, states, embeddings);
+        if of_tokens > 0 {
+            encoder.copy_buffer_to_buffer(&tokens.buffer, 0, result, 0, of_tokens);
+        }
+        encoder.copy_buffer_to_buffer(&sentences.buffer, 0, result, of_tokens, of_sentences);
+        let end = of_tokens + of_sentences;
         if let Some(clock) = &room.clock {
             encoder.resolve_query_set(&clock.set, 0..2, &clock.readings.buffer, 0);
-            encoder.copy_buffer_to_buffer(&clock.readings.buffer, 0, result, states + embeddings, CLOCK_BYTES);
+            encoder.copy_buffer_to_buffer(&clock.readings.buffer, 0, result, end, CLOCK_BYTES);
         }
         gpu.queue.submit([encoder.finish()]);
-        Ok((t + s) * h)
+        Ok(end as usize / 4)
     }
 }
 
@@ -198,6 +225,7 @@ impl Kernels {
             up: matmul((h, f), true)?,
             down: matmul((f, h), false)?,
             pool: Kernel::new(gpu, Variant::Pool(rows), &[("H", h as f64), ("FIRST", first)])?,
+            head: Kernel::new(gpu, Variant::Head(rows), &[("H", h as f64)])?,
             config: config.clone(),
             precision,
             tuning,
@@ -251,6 +279,16 @@ impl Kernels {
         }
         steps.push(step("pool", &self.pool, &room.pool, s, 1));
         steps
+    }
+
+    /// The dispatches of heads behind it.
+    fn head_steps<'a>(&'a self, groups: &'a HeadGroups, (t, s): (usize, usize)) -> impl Iterator<Item = Step<'a>> {
+        let step = |group: &'a BindGroup, rows| {
+            let groups = self.head.groups(rows, 1);
+            Step { name: "heads", kernel: &self.head, group, groups }
+        };
+        let token = groups.token.as_ref().map(|group| step(group, t));
+        token.into_iter().chain([step(&groups.sentence, s)])
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
     },
     hidden::Hidden,
     packed::PackedBatch,
+    readout::{Readout, Scores},
 };
 use cluster_config::{MemoryLimit, Precision as Wanted};
 use std::{
@@ -52,14 +53,14 @@ pub struct DeviceReport {
     pub usage: MemoryUsage,
     /// The ledger beside the driver's allocator, where that reports, at the latest moment between two batches that was seen.
     pub reconciled: Option<Reconciled>,
+    /// Passes that the device ran.
+    pub passes: u64,
     /// Models brought to the device.
     pub loads: u64,
     /// Models that had to go for another.
     pub evictions: u64,
     /// Times that the device was lost.
     pub losses: u64,
-    /// Time that the device has worked, by its own clock.
-    pub busy: Duration,
 }
 
 /// The device and its models. Cheap to clone.
@@ -124,7 +125,14 @@ impl GpuHost {
     /// Runs one packed batch of a model, which is brought to the device first if it is not there. A refusal costs nothing; any other
     /// error means that the device is lost, and it is built anew while others serve.
     pub fn forward(&self, seat: &Arc<Seat>, batch: &PackedBatch) -> Result<Hidden, GpuError> {
-        self.with_device(|residents| residents.forward(seat, batch))
+        let rows = self.with_device(|residents| residents.run(seat, batch, None))?;
+        let (hidden_size, offsets) = (rows.widths.token, rows.offsets);
+        Ok(Hidden { hidden_size, tokens: rows.tokens, offsets, embeddings: rows.sentences })
+    }
+
+    /// The same with the dense layers of heads behind the encoder, which are brought there too.
+    pub fn score(&self, seat: &Arc<Seat>, batch: &PackedBatch, readout: &Arc<Readout>) -> Result<Scores, GpuError> {
+        self.with_device(|residents| residents.run(seat, batch, Some(readout)))
     }
 
     /// Would a batch of this model be answered at once? One whose device is lost is, by the CPU path.
@@ -164,10 +172,10 @@ impl GpuHost {
             open: self.is_open(),
             usage: self.0.budget.usage(),
             reconciled: *lock(&self.0.reconciled),
+            passes: count(&tally.passes),
             loads: count(&tally.loads),
             evictions: count(&tally.evictions),
             losses: count(&self.0.losses),
-            busy: Duration::from_nanos(count(&tally.busy_ns)),
         }
     }
 
@@ -248,7 +256,7 @@ impl Inner {
 fn limit_bytes(adapter: &wgpu::Adapter, limit: MemoryLimit) -> Result<u64, GpuError> {
     match limit {
         MemoryLimit::Bytes(bytes) => Ok(bytes),
-        MemoryLimit::Percent(percent) => match adapter_memory::device_local_bytes(adapter) {
+        MemoryLimit::Percent(percent) => match adapter::device_local_bytes(adapter) {
             Some(bytes) => Ok(bytes / 100 * u64::from(percent)),
             None => Err(GpuError::Device(format!(
                 "{}: it does not say how much memory it has: device_memory_max must be in bytes, not {limit}",

@@ -19,7 +19,10 @@ impl Kernel {
         (k, n): (usize, usize),
         gelu: bool,
     ) -> Result<Self, GpuError> {
-        let constants = [("K", k as f64), ("N", n as f64), ("GELU", f64::from(u8::from(gelu)))];
+        let mut constants = vec![("K", k as f64), ("N", n as f64), ("GELU", f64::from(u8::from(gelu)))];
+        if let (Some(subgroups), Some(lanes)) = (variant.subgroups(), gpu.abilities().subgroup_lanes) {
+            constants.push(("THREADS", f64::from(subgroups * lanes)));
+        }
         Ok(Self { makes: variant.makes(), ..Self::new(gpu, Variant::Matmul(variant, precision), &constants)? })
     }
 

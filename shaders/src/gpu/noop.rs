@@ -1,13 +1,14 @@
 //! Every kernel and a whole pass on wgpu's noop backend: pipelines, bindings and sizes are checked where no adapter is.
 
 use crate::{
-    budget::MemoryBudget,
+    budget::{MemoryBudget, OverBudget},
     gpu::{
-        Attention, Gpu, GpuModel, Kernel, Kernels, Matmul, Precision, Rows, Tuning, TuningKey, Variant,
+        Attention, Gpu, GpuError, GpuModel, Kernel, Kernels, Matmul, Precision, Rows, Tuning, TuningKey, Variant,
         sample::{minilm_config, sample_batch, sample_weights},
         source::source,
     },
     model::BertConfig,
+    readout::{Readout, ReadoutLayer},
 };
 
 fn gpu() -> Gpu {
@@ -21,10 +22,13 @@ fn small() -> BertConfig {
 fn constants(variant: Variant) -> &'static [(&'static str, f64)] {
     match variant {
         Variant::Embed(..) => &[("H", 384.0), ("EPS", 1e-12), ("PART_ROWS", 100.0)],
+        Variant::Matmul(matmul, _) if matmul.subgroups().is_some() => {
+            &[("K", 384.0), ("N", 1536.0), ("GELU", 1.0), ("THREADS", 32.0)]
+        }
         Variant::Matmul(..) => &[("K", 384.0), ("N", 1536.0), ("GELU", 1.0)],
         Variant::Attention(_) => &[("H", 384.0), ("HEADS", 12.0)],
         Variant::AddNorm(_) => &[("H", 384.0), ("EPS", 1e-12)],
-        Variant::Pool(_) => &[("H", 384.0)],
+        Variant::Pool(_) | Variant::Head(_) => &[("H", 384.0)],
     }
 }
 
@@ -59,6 +63,8 @@ fn a_whole_pass_is_recorded_with_every_choice() {
     let config = small();
     let weights = sample_weights(&config);
     let batch = sample_batch(&[1, 16, 40], config.vocab_size);
+    let layer = |classes: usize| ReadoutLayer::new(&vec![0.5; 384 * classes], &vec![0.0; classes]);
+    let readout = Readout::new(layer(5), Some(layer(12)), &MemoryBudget::new(1 << 20)).expect("it fits").into();
     for precision in Precision::ALL {
         for matmul in Matmul::ALL {
             for (attention, rows) in [(Attention::Workgroup, Rows::Subgroup), (Attention::Subgroup, Rows::Workgroup)] {
@@ -69,11 +75,49 @@ fn a_whole_pass_is_recorded_with_every_choice() {
                 let pass = || {
                     let kernels = Kernels::new(&gpu, &config, precision, tuning.clone())?;
                     let mut model = GpuModel::new(&gpu, &budget, kernels.into(), &weights)?;
-                    model.forward(&gpu, &budget, &batch)
+                    let (states, _) = model.run(&gpu, &budget, &batch, None)?;
+                    let (scores, _) = model.run(&gpu, &budget, &batch, Some(&readout))?;
+                    Ok::<_, GpuError>((states, scores))
                 };
-                let (hidden, _) = pass().unwrap_or_else(|e| panic!("{tuning:?}: {e}"));
-                assert_eq!((hidden.tokens.len(), hidden.embeddings.len()), (57 * 384, 3 * 384));
+                let (states, scores) = pass().unwrap_or_else(|e| panic!("{tuning:?}: {e}"));
+                assert_eq!((states.tokens.len(), states.sentences.len()), (57 * 384, 3 * 384));
+                assert_eq!((scores.tokens.len(), scores.sentences.len()), (57 * 12, 3 * 8));
             }
         }
     }
+}
+
+/// The backend takes its buffers from the process's own memory, so a process that may have little finds out what happens then.
+#[cfg(unix)]
+#[test]
+fn a_driver_without_memory_refuses_and_stays() {
+    const NAME: &str = "gpu::noop::a_driver_without_memory_refuses_and_stays";
+    const LIMITED: &str = "TERTULIA_TEST_WITH_LITTLE_MEMORY";
+    if std::env::var_os(LIMITED).is_none() {
+        let test = std::env::current_exe().expect("this test has a file");
+        let again = std::process::Command::new("sh")
+            .args(["-c", "ulimit -v 2000000 && exec \"$0\" \"$@\""])
+            .arg(test)
+            .args([NAME, "--exact", "--test-threads", "1"])
+            .env(LIMITED, "1")
+            .output()
+            .expect("sh starts");
+        let said = String::from_utf8_lossy(&again.stdout);
+        assert!(
+            again.status.success() && said.contains("1 passed"),
+            "{said}{}",
+            String::from_utf8_lossy(&again.stderr)
+        );
+        return;
+    }
+    let most = u64::from(u32::MAX) - 3;
+    let limits = wgpu::Limits { max_buffer_size: most, ..wgpu::Limits::default() };
+    let budget = MemoryBudget::new(u64::MAX);
+    let gpu = Gpu::open_noop_within(limits, budget.clone()).expect("the noop backend is there in tests");
+    let before = budget.used_bytes();
+    let refused = gpu.allocate("much", most, wgpu::BufferUsages::COPY_DST).unwrap_err();
+    let want = OverBudget { asked_bytes: most, free_bytes: 0, limit_bytes: u64::MAX };
+    assert_eq!(refused, GpuError::OverBudget(want));
+    assert_eq!(budget.used_bytes(), before, "nothing is reserved for what was refused");
+    assert!(gpu.check().is_ok() && gpu.allocate("little", 1 << 10, wgpu::BufferUsages::COPY_DST).is_ok());
 }

@@ -4,8 +4,8 @@ use crate::{
     budget::{MemoryBudget, OverBudget},
     cpu::CpuEncoder,
     gpu::{Gpu, GpuError, GpuModel, Kernels, Precision, Tuning, TuningKey, host::lock},
-    hidden::Hidden,
     packed::PackedBatch,
+    readout::{Readout, Scores},
 };
 use cluster_config::Precision as Wanted;
 use std::{
@@ -58,12 +58,12 @@ pub struct Choice {
 /// What has happened, whichever device it was on.
 #[derive(Debug, Default)]
 pub struct Tally {
+    /// Passes that were run.
+    pub passes: AtomicU64,
     /// Models that were brought.
     pub loads: AtomicU64,
     /// Models that had to go for another.
     pub evictions: AtomicU64,
-    /// Nanoseconds that the device has worked.
-    pub busy_ns: AtomicU64,
     /// The precision that was chosen for the model that was brought last.
     pub precision: Mutex<Precision>,
 }
@@ -96,15 +96,21 @@ impl Residents {
         self.models.iter().map(|(seat, _)| seat)
     }
 
-    /// One pass of a model, for which others make room.
-    pub fn forward(&mut self, seat: &Arc<Seat>, batch: &PackedBatch) -> Result<Hidden, GpuError> {
+    /// One pass of a model, for which others make room: what the heads of `readout` say, or the states and embeddings themselves.
+    pub fn run(
+        &mut self,
+        seat: &Arc<Seat>,
+        batch: &PackedBatch,
+        readout: Option<&Arc<Readout>>,
+    ) -> Result<Scores, GpuError> {
         self.bring(seat)?;
         loop {
             let (_, model) = self.models.last_mut().expect("who was brought is the last");
-            match model.forward(&self.gpu, &seat.budget, batch) {
-                Ok((hidden, busy)) => {
-                    self.tally.busy_ns.fetch_add(busy.as_nanos() as u64, Ordering::Relaxed);
-                    return Ok(hidden);
+            match model.run(&self.gpu, &seat.budget, batch, readout) {
+                Ok((rows, busy)) => {
+                    self.tally.passes.fetch_add(1, Ordering::Relaxed);
+                    metrics::histogram!("tertulia_encoder_device_seconds").record(busy.as_secs_f64());
+                    return Ok(rows);
                 }
                 Err(GpuError::OverBudget(refusal)) => self.free_some(seat, refusal)?,
                 Err(error) => return Err(error),
@@ -140,9 +146,15 @@ impl Residents {
         self.gpu.reclaim();
     }
 
-    /// Takes memory from the model that was not used for the longest: first what it works in, then its weights, but never what its
-    /// floor keeps for it. The refusal is the answer where nobody has any.
+    /// Takes memory from heads that wait for another release's sessions, for they come back faster than a model does; then from the
+    /// model that was not used for the longest: first what it works in, then its weights, but never what its floor keeps for it. The
+    /// refusal is the answer where nobody has any.
     fn free_some(&mut self, seat: &Arc<Seat>, refusal: OverBudget) -> Result<(), GpuError> {
+        let own = self.models.iter_mut().find(|(s, _)| Arc::ptr_eq(s, seat));
+        if own.is_some_and(|(_, model)| model.drop_idle_heads()) {
+            self.gpu.reclaim();
+            return Ok(());
+        }
         let others = || (0..self.models.len()).filter(|i| !Arc::ptr_eq(&self.models[*i].0, seat));
         let above_floor = |i: &usize| self.models[*i].0.budget.own_bytes() > self.models[*i].0.floor_bytes;
         if let Some(at) = others().filter(above_floor).find(|i| self.models[*i].1.has_room()) {

@@ -10,15 +10,63 @@ use crate::{
     },
     model::BertConfig,
     packed::PackedBatch,
+    readout::Widths,
 };
 use std::time::Duration;
 use wgpu::{BindGroup, BufferUsages, CommandEncoder, QuerySet};
 
+/// A batch's room grows in steps of so many tokens and sequences.
+const TOKENS_STEP: usize = 64;
+const SEQUENCES_STEP: usize = 8;
+
+/// How large a batch is, or may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Size {
+    /// T.
+    pub tokens: usize,
+    /// S.
+    pub sequences: usize,
+    /// Numbers of each row that comes back.
+    pub widths: Widths,
+    /// Numbers of each row that heads make.
+    pub scores: Widths,
+}
+
+impl Size {
+    /// The size of a batch with heads of such widths or, without any, of one whose states come back, `h` numbers wide.
+    pub fn of(batch: &PackedBatch, h: usize, heads: Option<Widths>) -> Self {
+        let scores = heads.unwrap_or_default();
+        let widths = heads.unwrap_or(Widths { sentence: h, token: h });
+        Self { tokens: batch.tokens(), sequences: batch.sequences(), widths, scores }
+    }
+
+    /// Does a batch of the `other` size fit?
+    pub fn holds(self, other: Self) -> bool {
+        self.max(other) == self
+    }
+
+    /// The larger of both in everything, in whole steps.
+    pub fn grown(self, old: Self) -> Self {
+        let most = self.max(old);
+        let (tokens, sequences) = (most.tokens.next_multiple_of(TOKENS_STEP), most.sequences);
+        Self { tokens, sequences: sequences.next_multiple_of(SEQUENCES_STEP), ..most }
+    }
+
+    fn max(self, other: Self) -> Self {
+        let wider = |a: Widths, b: Widths| Widths { sentence: a.sentence.max(b.sentence), token: a.token.max(b.token) };
+        Self {
+            tokens: self.tokens.max(other.tokens),
+            sequences: self.sequences.max(other.sequences),
+            widths: wider(self.widths, other.widths),
+            scores: wider(self.scores, other.scores),
+        }
+    }
+}
+
 /// Room for batches up to a size.
 #[derive(Debug)]
 pub struct Room {
-    tokens_max: usize,
-    sequences_max: usize,
+    size: Size,
     batch: Block,
     tokens: Block,
     sequence: Block,
@@ -30,7 +78,11 @@ pub struct Room {
     _between: [Block; 4],
     /// `[S, H]`.
     pub embeddings: Block,
-    /// States, embeddings and readings of the clock, to be read by the processor.
+    /// `[T, token width]`: what heads say of tokens.
+    pub token_scores: Block,
+    /// `[S, sentence width]`: what they say of sentences.
+    pub sentence_scores: Block,
+    /// States and embeddings, or scores, and readings of the clock, to be read by the processor.
     pub staging: Block,
     pub embed: BindGroup,
     /// qkv, attention, out, norm, up, down, norm of each layer.
@@ -41,15 +93,16 @@ pub struct Room {
 }
 
 impl Room {
-    /// Allocates it for so many tokens and sequences.
+    /// Allocates it for batches up to a size.
     pub fn new(
         gpu: &Gpu,
         budget: &MemoryBudget,
         config: &BertConfig,
         kernels: &Kernels,
         weights: &DeviceWeights,
-        (t, s): (usize, usize),
+        size: Size,
     ) -> Result<Self, GpuError> {
+        let Size { tokens: t, sequences: s, widths, scores } = size;
         let (h, f) = (config.hidden_size, config.intermediate_size);
         let purse = Purse { budget, kind: MemoryKind::Activations };
         let storage =
@@ -65,12 +118,15 @@ impl Room {
         let sum = storage("sums", t * h, inner)?;
         let wide = storage("feed-forward", t * f, inner)?;
         let embeddings = storage("embeddings", s * h, output)?;
+        let token_scores = storage("scores of tokens", t * scores.token, output)?;
+        let sentence_scores = storage("scores of sentences", s * scores.sentence, output)?;
         let staged = Purse { kind: MemoryKind::Staging, ..purse };
         let upload_bytes = 4 * (4 + 3 * t + s + 1) as u64;
         let writable = BufferUsages::MAP_WRITE | BufferUsages::COPY_SRC;
         let upload = gpu.allocate_for(staged, "input", upload_bytes, writable)?;
         let readable = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
-        let staging = gpu.allocate_for(staged, "result", 4 * ((t + s) * h) as u64 + CLOCK_BYTES, readable)?;
+        let numbers = t * widths.token + s * widths.sentence;
+        let staging = gpu.allocate_for(staged, "result", 4 * numbers as u64 + CLOCK_BYTES, readable)?;
         let clock = Clock::new(gpu, purse)?;
         let k = kernels;
         let bind = |kernel: &Kernel, blocks: &[&Block]| {
@@ -100,10 +156,8 @@ impl Room {
             )
         })?;
         let _between = [qkv, context, sum, wide];
-        let (tokens_max, sequences_max) = (t, s);
         Ok(Self {
-            tokens_max,
-            sequences_max,
+            size,
             batch,
             tokens,
             sequence,
@@ -112,6 +166,8 @@ impl Room {
             x,
             _between,
             embeddings,
+            token_scores,
+            sentence_scores,
             staging,
             embed,
             layers,
@@ -120,9 +176,9 @@ impl Room {
         })
     }
 
-    /// Most tokens and sequences.
-    pub fn size(&self) -> (usize, usize) {
-        (self.tokens_max, self.sequences_max)
+    /// The largest batch that fits.
+    pub fn size(&self) -> Size {
+        self.size
     }
 
     /// Writes what the kernels are told of a batch, and records the copies to where they read it.

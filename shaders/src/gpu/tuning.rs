@@ -143,14 +143,15 @@ impl Tuning {
 
     /// The variant for a weight of this shape: the chosen one, or the plain one where that cannot.
     pub fn matmul_for(&self, gpu: &Gpu, (k, n): (usize, usize)) -> Matmul {
-        if self.matmul.suits(gpu.subgroup_lanes(), k, n) { self.matmul } else { Matmul::Plain }
+        if self.matmul.suits(&gpu.abilities(), self.key.precision, k, n) { self.matmul } else { Matmul::Plain }
     }
 
     /// A file may have been written by hand: what this device cannot run is not taken from it.
     fn suits(&self, gpu: &Gpu, config: &BertConfig) -> bool {
-        let lanes = gpu.subgroup_lanes();
-        let matmul = self.matmul != Matmul::Subgroup || lanes == Some(8);
-        matmul && self.attention.suits(lanes, config.head_size()) && self.rows.suits(lanes)
+        let can = gpu.abilities();
+        // Of the sizes that a kernel cannot, the plain one takes care.
+        let matmul = self.matmul.suits(&can, self.key.precision, 32, 32);
+        matmul && self.attention.suits(&can, config.head_size()) && self.rows.suits(&can)
     }
 
     fn read(path: &Path) -> Option<Self> {

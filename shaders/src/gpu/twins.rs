@@ -4,13 +4,14 @@ use crate::{
     budget::MemoryBudget,
     cpu::{Threads, attention, embed, gemm::Panels, matmul, norm, pool},
     gpu::{
-        Attention, Gpu, Kernel, Matmul, Precision, Rows, Variant,
+        Abilities, Attention, Gpu, Kernel, Matmul, Precision, Rows, Variant,
         sample::{minilm_config, numbers, sample_batch},
         source::{FILES, source},
         stored::{Stored, words},
         weights::Words,
     },
     model::{BertConfig, Pooling},
+    readout::ReadoutLayer,
 };
 use wgpu::BufferUsages;
 
@@ -80,7 +81,7 @@ const VOCAB: usize = 50;
 /// Whether the device runs it; a line where not.
 fn may(gpu: &Gpu, what: impl std::fmt::Debug, suits: bool) -> bool {
     if !suits {
-        println!("{what:?} did not run: {} has no subgroups of 8 lanes", gpu.name());
+        println!("{what:?} did not run: {} has not what it takes", gpu.name());
     }
     suits
 }
@@ -92,7 +93,9 @@ fn all_wgsl_is_valid() {
         let (name, source) = (variant.name(), source(variant));
         let module = wgsl::parse_str(&source).unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(&source)));
         let mut may = valid::Capabilities::SHADER_FLOAT16_IN_FLOAT32;
-        may.set(valid::Capabilities::SUBGROUP, name.contains("_subgroup"));
+        may.set(valid::Capabilities::SUBGROUP, name.contains("_subgroup") || name.contains("cooperative"));
+        may.set(valid::Capabilities::COOPERATIVE_MATRIX, name.contains("cooperative"));
+        may.set(valid::Capabilities::SHADER_FLOAT16, name.contains("cooperative_f16"));
         let mut validator = valid::Validator::new(valid::ValidationFlags::all(), may);
         validator.validate(&module).unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(&source)));
     }
@@ -109,13 +112,16 @@ fn every_matmul_agrees_with_its_twin() {
     let by_lanes = [(1, 32, 32, false), (5, 384, 96, true), (33, 64, 32, false), (70, 1536, 64, true)];
     for variant in Matmul::ALL {
         let shapes = if variant == Matmul::Subgroup { &by_lanes[..] } else { &any };
-        if !may(&gpu, variant, variant.suits(gpu.subgroup_lanes(), 32, 32)) {
-            continue;
-        }
         // A software adapter takes long to compile each: of the narrow weights every other shape is enough.
         let step = |p| if p == Precision::F32 { 1 } else { 2 };
         let shapes_of = |p| shapes.iter().step_by(step(p)).map(move |s| (p, *s));
-        for (precision, (t, k, n, gelu)) in Precision::ALL.into_iter().flat_map(shapes_of) {
+        let suits = |p: &Precision| variant.suits(&gpu.abilities(), *p, 32, 32);
+        if !may(&gpu, variant, Precision::ALL.iter().any(suits)) {
+            continue;
+        }
+        // Where x is halved too, its products are as exact as halves are.
+        let tolerance = if matches!(variant, Matmul::Cooperative(b) if b.halves()) { 1e-2 } else { 1e-4 };
+        for (precision, (t, k, n, gelu)) in Precision::ALL.into_iter().filter(suits).flat_map(shapes_of) {
             let (x, w, b) = (numbers(t * k, 1), numbers(k * n, 2), numbers(n, 3));
             let mut want = vec![0.0; t * n];
             let epilogue = if gelu { matmul::Epilogue::BiasGelu } else { matmul::Epilogue::Bias };
@@ -127,7 +133,7 @@ fn every_matmul_agrees_with_its_twin() {
             let inputs =
                 [Input::Uniform(&size), Input::Floats(&x), Input::Words(&stored.weight), Input::Floats(&stored.bias)];
             let got = run(&gpu, &kernel, &inputs, &vec![9.0; t * n], kernel.groups(n, t));
-            assert_close(&format!("{variant:?} {precision:?} {t}×{k}×{n}"), &got, &want, 1e-4);
+            assert_close(&format!("{variant:?} {precision:?} {t}×{k}×{n}"), &got, &want, tolerance);
         }
     }
 }
@@ -135,7 +141,7 @@ fn every_matmul_agrees_with_its_twin() {
 #[test]
 fn embedding_and_layernorm_agree_with_their_twins() {
     let Some(gpu) = gpu() else { return };
-    for rows in Rows::ALL.into_iter().filter(|r| may(&gpu, r, r.suits(gpu.subgroup_lanes()))) {
+    for rows in Rows::ALL.into_iter().filter(|r| may(&gpu, r, r.suits(&gpu.abilities()))) {
         for (h, precision) in [(384, Precision::F32), (20, Precision::F32), (384, Precision::F16)] {
             check_rows(&gpu, rows, h, precision);
         }
@@ -153,7 +159,7 @@ fn check_rows(gpu: &Gpu, rows: Rows, h: usize, precision: Precision) {
     // Word and position vectors, the words in one part and in four, of which the last is shorter.
     let mut x = vec![0.0; t * h];
     let rounded = Stored::rounded(precision, &vectors, h);
-    embed::embed_layernorm(&Threads::one(), &batch, &rounded, &positions, norm_pair, eps, &mut x);
+    embed::embed_layernorm(&Threads::one(), batch.whole(), &rounded, &positions, norm_pair, eps, &mut x);
     let tokens: Vec<u32> = batch.ids.iter().zip(&batch.positions).flat_map(|(i, p)| [*i, *p]).collect();
     let stored = words(precision, &vectors);
     for part_rows in [VOCAB, 13] {
@@ -197,8 +203,8 @@ fn attention_agrees_with_its_twin_for_every_head_size() {
         let mut scratch = [attention::AttentionScratch::default()];
         attention::attention(&Threads::one(), &qkv, &batch.offsets, heads, &mut scratch, &mut want);
         for variant in Attention::ALL {
-            if !variant.suits(Some(8), h / heads) || !may(&gpu, variant, variant.suits(gpu.subgroup_lanes(), h / heads))
-            {
+            let software = Abilities { subgroup_lanes: Some(8), ..Abilities::default() };
+            if !variant.suits(&software, h / heads) || !may(&gpu, variant, variant.suits(&gpu.abilities(), h / heads)) {
                 continue;
             }
             let kernel = Kernel::attention(&gpu, variant, h, heads).expect("it compiles");
@@ -214,6 +220,31 @@ fn attention_agrees_with_its_twin_for_every_head_size() {
 }
 
 #[test]
+fn heads_agree_with_their_twin() {
+    let Some(gpu) = gpu() else { return };
+    // Of tokens and of sentences, with fewer columns than lanes and with more.
+    for (rows, (t, h, classes)) in
+        Rows::ALL.into_iter().flat_map(|r| [(111, 384, 9), (3, 20, 4), (5, 384, 301)].map(|s| (r, s)))
+    {
+        if !may(&gpu, rows, rows.suits(&gpu.abilities())) {
+            continue;
+        }
+        let (x, dense, bias) = (numbers(t * h, 1), numbers(h * classes, 2), numbers(classes, 3));
+        let layer = ReadoutLayer::new(&dense, &bias);
+        assert_eq!(layer.width(), classes.next_multiple_of(4));
+        let mut want = vec![0.0; t * layer.width()];
+        let bias = matmul::Epilogue::Bias;
+        matmul::linear(&Threads::one(), &x, &layer.weight, &layer.bias, bias, &mut [], &mut want);
+        let kernel = Kernel::new(&gpu, Variant::Head(rows), &[("H", h as f64)]).expect("it compiles");
+        let weight = layer.weight.unpack();
+        let inputs = [Input::Floats(&x), Input::Floats(&weight), Input::Floats(&layer.bias)];
+        let got = run(&gpu, &kernel, &inputs, &vec![9.0; want.len()], kernel.groups(t, 1));
+        assert_close(&format!("head {rows:?} {t}×{h}×{classes}"), &got, &want, 1e-4);
+        assert!(got[classes..layer.width()].iter().all(|x| *x == 0.0), "what fills up a vector is zero");
+    }
+}
+
+#[test]
 fn pooling_agrees_with_its_twin() {
     let Some(gpu) = gpu() else { return };
     let h = 384;
@@ -222,7 +253,7 @@ fn pooling_agrees_with_its_twin() {
     // All zero: the length has a floor, not a division by zero.
     x[..h].fill(0.0);
     for (pooling, rows) in [Pooling::Mean, Pooling::Cls].into_iter().flat_map(|p| Rows::ALL.map(|r| (p, r))) {
-        if !may(&gpu, rows, rows.suits(gpu.subgroup_lanes())) {
+        if !may(&gpu, rows, rows.suits(&gpu.abilities())) {
             continue;
         }
         let mut want = vec![0.0; batch.sequences() * h];

@@ -3,6 +3,53 @@
 use crate::gpu::Precision;
 use serde::{Deserialize, Serialize};
 
+/// What a device can beside the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Abilities {
+    /// How many lanes a subgroup has, where there are subgroups and all are of one size.
+    pub subgroup_lanes: Option<u32>,
+    /// Which blocks a subgroup multiplies by the device's own means, in the order of [`Blocks::ALL`].
+    pub blocks: [bool; Blocks::ALL.len()],
+}
+
+/// Blocks of a matrix that a device multiplies as a whole, with sums in f32: WebGPU's cooperative matrices, tensor cores elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Blocks {
+    /// 8 × 8 numbers in f32.
+    F32x8,
+    /// 8 × 8 numbers in f16.
+    F16x8,
+    /// 16 × 16 numbers in f16.
+    F16x16,
+}
+
+impl Blocks {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::F32x8, Self::F16x8, Self::F16x16];
+
+    /// Rows, and columns.
+    pub fn side(self) -> u32 {
+        match self {
+            Self::F32x8 | Self::F16x8 => 8,
+            Self::F16x16 => 16,
+        }
+    }
+
+    /// Are the factors halves?
+    pub fn halves(self) -> bool {
+        self != Self::F32x8
+    }
+
+    fn file(self) -> &'static str {
+        match self {
+            Self::F32x8 => "cooperative_f32_8",
+            Self::F16x8 => "cooperative_f16_8",
+            Self::F16x16 => "cooperative_f16_16",
+        }
+    }
+}
+
 /// How a matrix product is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -13,18 +60,37 @@ pub enum Matmul {
     Subgroup,
     /// 64 × 64 numbers a workgroup that shares its loads: for GPUs.
     Tile,
+    /// 4 × 4 blocks a workgroup of four subgroups, by the device's own products.
+    Cooperative(Blocks),
 }
 
 impl Matmul {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Plain, Self::Subgroup, Self::Tile];
+    pub const ALL: [Self; 6] = [
+        Self::Plain,
+        Self::Subgroup,
+        Self::Tile,
+        Self::Cooperative(Blocks::F32x8),
+        Self::Cooperative(Blocks::F16x8),
+        Self::Cooperative(Blocks::F16x16),
+    ];
 
-    /// Can it run where subgroups have so many lanes, for a weight of `[k, n]`?
-    pub fn suits(self, subgroup_lanes: Option<u32>, k: usize, n: usize) -> bool {
+    /// Can it run there, for a weight of `[k, n]` in such numbers?
+    pub fn suits(self, can: &Abilities, precision: Precision, k: usize, n: usize) -> bool {
         match self {
             Self::Plain | Self::Tile => true,
-            Self::Subgroup => subgroup_lanes == Some(8) && k.is_multiple_of(32) && n.is_multiple_of(32),
+            Self::Subgroup => can.subgroup_lanes == Some(8) && k.is_multiple_of(32) && n.is_multiple_of(32),
+            // States become halves on their way to some: whoever asked for f32 did not ask for that.
+            Self::Cooperative(blocks) => {
+                let exact = !blocks.halves() || precision != Precision::F32;
+                can.subgroup_lanes.is_some() && can.blocks[blocks as usize] && exact
+            }
         }
+    }
+
+    /// Subgroups of a workgroup, where it matters to the kernel how large they are.
+    pub fn subgroups(self) -> Option<u32> {
+        matches!(self, Self::Cooperative(_)).then_some(4)
     }
 
     /// Columns and rows that a workgroup makes.
@@ -32,6 +98,7 @@ impl Matmul {
         match self {
             Self::Plain | Self::Subgroup => (32, 32),
             Self::Tile => (64, 64),
+            Self::Cooperative(blocks) => (4 * blocks.side(), 4 * blocks.side()),
         }
     }
 
@@ -40,6 +107,15 @@ impl Matmul {
             Self::Plain => "matmul",
             Self::Subgroup => "matmul_subgroup",
             Self::Tile => "matmul_tile",
+            Self::Cooperative(_) => "matmul_cooperative",
+        }
+    }
+
+    /// What has to stand before everything else.
+    fn first_file(self) -> Option<&'static str> {
+        match self {
+            Self::Plain | Self::Subgroup | Self::Tile => None,
+            Self::Cooperative(blocks) => Some(blocks.file()),
         }
     }
 }
@@ -58,11 +134,11 @@ impl Attention {
     /// All of them.
     pub const ALL: [Self; 2] = [Self::Workgroup, Self::Subgroup];
 
-    /// Can it run where subgroups have so many lanes, for heads of `d` numbers?
-    pub fn suits(self, subgroup_lanes: Option<u32>, d: usize) -> bool {
+    /// Can it run there, for heads of `d` numbers?
+    pub fn suits(self, can: &Abilities, d: usize) -> bool {
         match self {
             Self::Workgroup => true,
-            Self::Subgroup => subgroup_lanes == Some(8) && d <= 32,
+            Self::Subgroup => can.subgroup_lanes == Some(8) && d <= 32,
         }
     }
 
@@ -89,9 +165,9 @@ impl Rows {
     /// All of them.
     pub const ALL: [Self; 2] = [Self::Workgroup, Self::Subgroup];
 
-    /// Can it run where subgroups have so many lanes?
-    pub fn suits(self, subgroup_lanes: Option<u32>) -> bool {
-        self == Self::Workgroup || subgroup_lanes == Some(8)
+    /// Can it run there?
+    pub fn suits(self, can: &Abilities) -> bool {
+        self == Self::Workgroup || can.subgroup_lanes == Some(8)
     }
 
     fn file(self) -> &'static str {
@@ -115,6 +191,8 @@ pub enum Variant {
     AddNorm(Rows),
     /// Mean and length.
     Pool(Rows),
+    /// The dense layer of a head.
+    Head(Rows),
 }
 
 impl Variant {
@@ -123,7 +201,7 @@ impl Variant {
         let mut all = Vec::new();
         for rows in Rows::ALL {
             all.extend([Precision::F32, Precision::F16].map(|p| Self::Embed(rows, p)));
-            all.extend([Self::AddNorm(rows), Self::Pool(rows)]);
+            all.extend([Self::AddNorm(rows), Self::Pool(rows), Self::Head(rows)]);
         }
         for matmul in Matmul::ALL {
             all.extend(Precision::ALL.map(|p| Self::Matmul(matmul, p)));
@@ -145,12 +223,13 @@ impl Variant {
                     Precision::F16 => "weights_f16",
                     Precision::Int8 => "weights_int8",
                 };
-                vec!["product", weights, matmul.file()]
+                matmul.first_file().into_iter().chain(["product", weights, matmul.file()]).collect()
             }
             Self::Attention(Attention::Workgroup) => vec!["attention"],
             Self::Attention(Attention::Subgroup) => vec!["attention_subgroup"],
             Self::AddNorm(rows) => vec![rows.file(), "layernorm", "add_layernorm"],
             Self::Pool(rows) => vec![rows.file(), "pool_l2"],
+            Self::Head(rows) => vec![rows.file(), "head"],
         }
     }
 

@@ -37,22 +37,22 @@ fn is_unspaced(c: char) -> bool {
     matches!(u32::from(c), 0x3040..=0x30ff | 0x3400..=0x4dbf | 0x4e00..=0x9fff | 0xf900..=0xfaff | 0x20000..=0x2ffff)
 }
 
-/// The encoder's states of an utterance's words.
+/// What is known of an utterance's words: the encoder's states of them, or what a head says of these.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WordStates {
     /// The words that have at least one token; those cut off have none.
     pub words: Vec<Word>,
-    /// `[words, H]`: the mean of the states of each word's tokens.
+    /// `[words, W]`: the mean of the rows of each word's tokens.
     pub states: Vec<f32>,
 }
 
 impl WordStates {
-    /// Groups the token `states` (`[tokens, H]`) of an utterance by its words.
-    pub fn new(utterance: &EncodedUtterance, states: &[f32], hidden_size: usize) -> Self {
+    /// Groups the rows of an utterance's tokens (`[tokens, width]`) by its words.
+    pub fn new(utterance: &EncodedUtterance, rows: &[f32], width: usize) -> Self {
         let mut out = Self { words: Vec::new(), states: Vec::new() };
-        let mut tokens = utterance.offsets.iter().zip(states.chunks_exact(hidden_size)).peekable();
+        let mut tokens = utterance.offsets.iter().zip(rows.chunks_exact(width)).peekable();
         for word in words(&utterance.text) {
-            let mut sum = vec![0.0_f32; hidden_size];
+            let mut sum = vec![0.0_f32; width];
             let mut count = 0;
             while let Some(((start, end), state)) = tokens.peek() {
                 if *start as usize >= word.end && end > start {

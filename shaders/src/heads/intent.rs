@@ -20,8 +20,10 @@ pub struct IntentHead {
 
 impl IntentHead {
     /// All intents with their confidence, best first, at most ten; equal ones by name.
-    pub fn rank(&self, text: &str, embedding: &[f32]) -> Vec<ScoredIntent> {
-        let mut confidences = self.head.logits(embedding, &intent_features(text));
+    ///
+    /// `said` is the row of its readout for the sentence.
+    pub fn rank(&self, text: &str, said: &[f32]) -> Vec<ScoredIntent> {
+        let mut confidences = self.head.finish(said, &intent_features(text));
         softmax(&mut confidences);
         let mut order: Vec<usize> = (0..self.labels.len()).collect();
         order.sort_by(|a, b| confidences[*b].total_cmp(&confidences[*a]).then(a.cmp(b)));

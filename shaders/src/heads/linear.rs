@@ -3,6 +3,7 @@
 use crate::{
     cpu::{math::exp, norm::sum},
     heads::{FeatureTable, SparseVector},
+    readout::ReadoutLayer,
 };
 
 /// One linear layer over D dense numbers and the features of a table, for C classes.
@@ -26,15 +27,26 @@ impl LinearHead {
     /// The logits of all classes, temperature applied.
     pub fn logits(&self, dense: &[f32], features: &SparseVector) -> Vec<f32> {
         let mut logits = self.bias.clone();
-        let mut add = |row: &[f32], x: f32| logits.iter_mut().zip(row).for_each(|(l, w)| *l += w * x);
         for (row, x) in self.dense.chunks_exact(self.classes).zip(dense) {
-            add(row, *x);
+            logits.iter_mut().zip(row).for_each(|(l, w)| *l += w * x);
         }
+        self.finish(&logits, features)
+    }
+
+    /// The same from what its [`ReadoutLayer`] has said: at least C numbers, of which the others are ignored.
+    pub fn finish(&self, said: &[f32], features: &SparseVector) -> Vec<f32> {
+        let mut logits = said[..self.classes].to_vec();
         for (row, x) in self.table.rows(features) {
-            add(&self.sparse[row * self.classes..(row + 1) * self.classes], x);
+            let weights = &self.sparse[row * self.classes..(row + 1) * self.classes];
+            logits.iter_mut().zip(weights).for_each(|(l, w)| *l += w * x);
         }
         logits.iter_mut().for_each(|l| *l /= self.temperature);
         logits
+    }
+
+    /// Its dense part.
+    pub fn readout(&self) -> ReadoutLayer {
+        ReadoutLayer::new(&self.dense, &self.bias)
     }
 }
 

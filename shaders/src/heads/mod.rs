@@ -1,7 +1,7 @@
 //! The small trained layers behind the encoder: intents of a sentence and entity tags of its words.
 //!
-//! Their maths runs on the CPU after the states have come back from the device: a few thousand multiplications an
-//! utterance, less than one more dispatch would cost.
+//! Their dense part runs where the encoder does, as a [`Readout`]; the sparse features, which are texts' own, are added to what
+//! comes back.
 
 mod bytes;
 pub(crate) mod features;
@@ -9,7 +9,11 @@ mod intent;
 mod linear;
 mod tagger;
 
-use crate::encoder::EncoderId;
+use crate::{
+    budget::{MemoryBudget, OverBudget},
+    encoder::EncoderId,
+    readout::Readout,
+};
 pub(crate) use features::{FeatureTable, SparseVector, Word, WordStates, intent_features, word_features};
 pub(crate) use intent::IntentHead;
 pub(crate) use linear::{LinearHead, softmax};
@@ -33,6 +37,12 @@ impl Heads {
     /// The intents that they tell apart, sorted.
     pub fn intents(&self) -> &[String] {
         &self.intent.labels
+    }
+
+    /// Their dense layers, at the cost of `budget`.
+    pub(crate) fn readout(&self, budget: &MemoryBudget) -> Result<Readout, OverBudget> {
+        let tagger = self.tagger.as_ref().map(|tagger| tagger.head.readout());
+        Readout::new(self.intent.head.readout(), tagger, budget)
     }
 
     /// The entity types that they find, sorted; empty without a tagger.

@@ -38,14 +38,16 @@ impl Tagger {
     }
 
     /// The entities of an utterance, in the order of their start, with offsets in characters.
-    pub fn tag(&self, text: &str, words: &WordStates, hidden_size: usize) -> Vec<Entity> {
+    ///
+    /// `words` holds for each word the mean of its tokens' rows of the readout, `width` numbers each.
+    pub fn tag(&self, text: &str, words: &WordStates, width: usize) -> Vec<Entity> {
         let features = word_features(text, &words.words);
         let probabilities: Vec<Vec<f32>> = words
             .states
-            .chunks_exact(hidden_size)
+            .chunks_exact(width)
             .zip(&features)
-            .map(|(state, features)| {
-                let mut p = self.head.logits(state, features);
+            .map(|(said, features)| {
+                let mut p = self.head.finish(said, features);
                 softmax(&mut p);
                 p
             })
