@@ -81,6 +81,13 @@ const BENCHES: &[Bench] = &[
         arguments: &["agreement"],
     },
     Bench {
+        name: "budget",
+        about: "three models, memory for one and a half of them, 10,000 requests at four times the load: what the ledger and the allocator say",
+        packages: &["tertulia-shaders-bench"],
+        binary: "tertulia-shaders-bench",
+        arguments: &["budget"],
+    },
+    Bench {
         name: "gpu-actor",
         about: "interactive P99 on a quiet device and at twice its capacity, with bulk work beside [--gpu]",
         packages: &["tertulia-shaders-bench"],

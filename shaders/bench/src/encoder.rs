@@ -48,11 +48,7 @@ pub fn run(options: &EncoderOptions, small: bool, out: &Path) -> Result<Results>
     let model = options.model.clone().map_or_else(cached_model, Ok)?;
     let threads = options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()));
     let device = if options.gpu { Device::Gpu } else { Device::Cpu };
-    let cpu_precision = match options.precision.as_str() {
-        "f32" => CpuPrecision::F32,
-        "bf16" => CpuPrecision::Bf16,
-        _ => CpuPrecision::Auto,
-    };
+    let cpu_precision = cpu_precision(&options.precision);
     let inference = InferenceOptions { device, cpu_threads: threads, cpu_precision, ..InferenceOptions::default() };
     let encoder = Encoder::load(&model, &inference).with_context(|| format!("cannot load {}", model.display()))?;
     let home = options.peer_home.clone().unwrap_or_else(|| out.with_file_name("peers"));
@@ -92,6 +88,15 @@ pub fn run(options: &EncoderOptions, small: bool, out: &Path) -> Result<Results>
     }
     let sides = json!({ "ours": encoder.describe(), "peer": options.peer.map(PeerKind::name), "threads": threads });
     Ok(Results { rows, detail: json!({ "sides": sides, "shapes": detail }), ..Results::default() })
+}
+
+/// What `--precision` names.
+pub(crate) fn cpu_precision(name: &str) -> CpuPrecision {
+    match name {
+        "f32" => CpuPrecision::F32,
+        "bf16" => CpuPrecision::Bf16,
+        _ => CpuPrecision::Auto,
+    }
 }
 
 /// The ids that the peer's side makes too.

@@ -39,6 +39,9 @@ pub struct GpuActorOptions {
     /// Run on the best adapter, software ones included, instead of the CPU path
     #[arg(long)]
     gpu: bool,
+    /// Weights on the CPU path
+    #[arg(long, default_value = "auto", value_parser = ["auto", "f32", "bf16"])]
+    precision: String,
     /// Rounds, at least 1
     #[arg(long)]
     rounds: Option<usize>,
@@ -78,7 +81,8 @@ struct Load {
 pub fn run(options: &GpuActorOptions, small: bool) -> Result<Results> {
     let model = options.model.clone().map_or_else(crate::encoder::cached_model, Ok)?;
     let device = if options.gpu { Device::Gpu } else { Device::Cpu };
-    let inference = InferenceOptions { device, cache_entries: 0, ..InferenceOptions::default() };
+    let cpu_precision = crate::encoder::cpu_precision(&options.precision);
+    let inference = InferenceOptions { device, cpu_precision, cache_entries: 0, ..InferenceOptions::default() };
     let encoder = Encoder::load(&model, &inference).with_context(|| format!("cannot load {}", model.display()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(measure(encoder, inference, options.rounds, small))

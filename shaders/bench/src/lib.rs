@@ -2,6 +2,7 @@
 
 pub mod agreement;
 pub mod bare;
+pub mod budget;
 pub mod encoder;
 pub mod export;
 pub mod gpu_actor;

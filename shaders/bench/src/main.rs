@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tertulia_shaders_bench::{agreement, encoder, gpu_actor, kernels};
+use tertulia_shaders_bench::{agreement, budget, encoder, gpu_actor, kernels};
 
 #[derive(Parser)]
 #[command(name = "tertulia-shaders-bench", about = "Measures the encoder and its kernels on this machine")]
@@ -47,6 +47,13 @@ enum Bench {
         #[command(flatten)]
         options: agreement::AgreementOptions,
     },
+    /// Three models under memory for one and a half of them, at four times the load that they can take
+    Budget {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        options: budget::BudgetOptions,
+    },
     /// The GPU actor: latency on a quiet device and at twice its capacity, with bulk work beside
     GpuActor {
         #[command(flatten)]
@@ -70,6 +77,7 @@ fn run(bench: Bench) -> Result<()> {
     match bench {
         Bench::Encoder { common, options } => encoder::run(&options, common.small, &common.out)?.write(&common.out),
         Bench::Agreement { common, options } => agreement::run(&options, common.small, &common.out)?.write(&common.out),
+        Bench::Budget { common, options } => budget::run(&options, common.small)?.write(&common.out),
         Bench::GpuActor { common, options } => gpu_actor::run(&options, common.small)?.write(&common.out),
         Bench::Kernels { common, rounds } => kernels::run(rounds, common.small)?.write(&common.out),
     }
