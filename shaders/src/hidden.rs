@@ -42,6 +42,10 @@ impl Hidden {
     /// Appends the utterances of `other`.
     pub fn append(&mut self, other: Hidden) {
         assert_eq!(self.hidden_size, other.hidden_size, "both come from one encoder");
+        if self.is_empty() {
+            *self = other;
+            return;
+        }
         let base = self.offsets.last().copied().unwrap_or(0);
         self.tokens.extend(other.tokens);
         self.offsets.extend(other.offsets.iter().skip(1).map(|o| base + o));

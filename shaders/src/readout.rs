@@ -116,6 +116,10 @@ impl Scores {
     /// Appends the utterances of `other`.
     pub fn append(&mut self, other: Scores) {
         assert_eq!(self.widths, other.widths, "both come from one readout");
+        if self.offsets.len() == 1 {
+            *self = other;
+            return;
+        }
         let base = self.offsets.last().copied().unwrap_or(0);
         self.sentences.extend(other.sentences);
         self.tokens.extend(other.tokens);

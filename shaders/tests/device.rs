@@ -98,19 +98,20 @@ fn models_take_turns_where_not_all_fit() {
 
 #[test]
 fn whoever_was_used_least_lately_goes_first() {
-    let dirs = models(3);
+    let dirs = models(4);
     let Some(one) = bytes_of_one(&dirs[0]) else { return };
-    let compute = device(&options(Device::Gpu, UPLOAD + one * 2)).expect("there is an adapter");
+    let compute = device(&options(Device::Gpu, UPLOAD + one * 3)).expect("there is an adapter");
     let load = |dir: &TempDir| Encoder::load_on(&compute, dir.path()).expect("it fits");
-    let (first, second) = (load(&dirs[0]), load(&dirs[1]));
-    assert!(first.is_loaded() && second.is_loaded(), "two fit");
-    first.forward(&[utterance(16)]).expect("it runs");
-    // The third takes the place of the one that waits for longer.
-    let third = load(&dirs[2]);
-    assert_eq!([&first, &second, &third].map(|e| e.is_loaded()), [true, false, true]);
-    second.forward(&[utterance(16)]).expect("it comes back");
-    assert_eq!([&first, &second, &third].map(|e| e.is_loaded()), [false, true, true]);
-    assert_eq!((report(&compute).evictions, report(&compute).loads), (2, 4));
+    let mut encoders: Vec<_> = dirs[..3].iter().map(load).collect();
+    let loaded = |encoders: &[Encoder]| encoders.iter().map(Encoder::is_loaded).collect::<Vec<_>>();
+    assert_eq!(loaded(&encoders), [true, true, true], "three fit");
+    encoders[0].forward(&[utterance(16)]).expect("it runs");
+    // The fourth takes the place of the one that waits for longer than the others, then that one the next one's.
+    encoders.push(load(&dirs[3]));
+    assert_eq!(loaded(&encoders), [true, false, true, true]);
+    encoders[1].forward(&[utterance(16)]).expect("it comes back");
+    assert_eq!(loaded(&encoders), [true, true, false, true]);
+    assert_eq!((report(&compute).evictions, report(&compute).loads), (2, 5));
 }
 
 #[test]
