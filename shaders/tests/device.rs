@@ -9,7 +9,7 @@ use safetensors::Dtype;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use tertulia_shaders::{Compute, DeviceReport, Encoder, ModelError, gpu::Gpu};
+use tertulia_shaders::{Compute, DeviceReport, Encoder, MemoryKind, ModelError, gpu::Gpu};
 
 /// Hidden size, layers, heads, feed-forward size: 800 kB of weights.
 const SIZES: (usize, usize, usize, usize) = (64, 4, 4, 256);
@@ -112,6 +112,25 @@ fn whoever_was_used_least_lately_goes_first() {
     encoders[1].forward(&[utterance(16)]).expect("it comes back");
     assert_eq!(loaded(&encoders), [true, true, false, true]);
     assert_eq!((report(&compute).evictions, report(&compute).loads), (2, 5));
+}
+
+#[test]
+fn what_a_model_works_in_goes_before_the_model() {
+    let dirs = models(2);
+    let Some(one) = bytes_of_one(&dirs[0]) else { return };
+    let roomy = device(&options(Device::Gpu, 1 << 30)).expect("there is an adapter");
+    let alone = Encoder::load_on(&roomy, dirs[0].path()).expect("it loads");
+    let weights = report(&roomy).usage.used_bytes[MemoryKind::Weights as usize];
+    drop(alone);
+    // Both models, and what one of them works in.
+    let compute = device(&options(Device::Gpu, UPLOAD + one + weights)).expect("there is an adapter");
+    let load = |dir: &TempDir| Encoder::load_on(&compute, dir.path()).expect("it fits");
+    let both = [load(&dirs[0]), load(&dirs[1])];
+    for round in 0..4 {
+        both[round % 2].forward(&[utterance(16)]).expect("it runs");
+        assert!(both.iter().all(Encoder::is_loaded), "round {round}");
+    }
+    assert_eq!(report(&compute).evictions, 0);
 }
 
 #[test]
