@@ -34,7 +34,12 @@ pub(super) enum DeviceTime {
     /// On a thread of their own, for as long as they take.
     Real,
     /// In a task, for so long by the runtime's clock.
-    Simulated(Duration),
+    Simulated {
+        /// A batch, however many texts it has.
+        batch: Duration,
+        /// Before it, where its model must be brought.
+        load: Duration,
+    },
 }
 
 /// The actor in front of the device thread.
@@ -59,7 +64,7 @@ impl Actor for GpuActor {
     ) -> Result<GpuState, ActorProcessingErr> {
         let device = match time {
             DeviceTime::Real => Device::thread(gate.clone(), myself)?,
-            DeviceTime::Simulated(batch) => Device::Task { gate: gate.clone(), batch, actor: myself },
+            DeviceTime::Simulated { batch, load } => Device::Task { gate: gate.clone(), batch, load, actor: myself },
         };
         Ok(GpuState { queue: Queue::default(), gate, device, device_busy: false })
     }
@@ -95,12 +100,12 @@ impl GpuState {
         Ok(())
     }
 
-    /// Takes out whom nobody waits for any more, and who would not be done in time even alone.
+    /// Takes out whom nobody waits for any more, and who would not be done in time even if it were the next.
     fn drop_useless(&mut self) {
         let now = Instant::now();
         let useless = self.queue.sweep(|entry| {
-            let own = entry.item.model.pace().estimate(entry.tokens).unwrap_or_default();
-            entry.item.reply.is_closed() || entry.deadline < now + own
+            let alone = entry.item.model.alone(entry.tokens, now, entry.deadline);
+            entry.item.reply.is_closed() || entry.deadline < now + alone
         });
         for entry in useless {
             let why = if entry.item.reply.is_closed() { "abandoned" } else { "late" };
@@ -112,10 +117,11 @@ impl GpuState {
     }
 
     fn next_batch(&mut self) -> Vec<Entry<Request>> {
-        let gate = &self.gate;
+        let (gate, now) = (&self.gate, Instant::now());
         self.queue.take_batch(
-            Instant::now(),
+            now,
             |entry| entry.item.model.scorer.is_loaded(),
+            |entry| gate.patience(entry.class, &entry.item.model, entry.tokens, now, entry.deadline),
             |entry| gate.batch_limits(entry.class, &entry.item.model),
         )
     }

@@ -3,14 +3,16 @@
 use super::{
     InferError,
     actor::{GpuMessage, Request},
-    gate::Gate,
+    gate::{Gate, Place},
+    model::Model,
     queue::Entry,
 };
-use dialogue::ports::ScoreError;
+use dialogue::{EncodedUtterance, Understanding, ports::ScoreError};
 use ractor::{ActorProcessingErr, ActorRef};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 /// Requests of one class and one model; never empty.
@@ -19,7 +21,7 @@ pub(super) struct Batch(pub Vec<Entry<Request>>);
 /// What runs one batch at a time, and says when it is free.
 pub(super) enum Device {
     Thread(mpsc::SyncSender<Batch>),
-    Task { gate: Gate, batch: Duration, actor: ActorRef<GpuMessage> },
+    Task { gate: Gate, batch: Duration, load: Duration, actor: ActorRef<GpuMessage> },
 }
 
 impl Device {
@@ -28,8 +30,9 @@ impl Device {
         let (device, batches) = mpsc::sync_channel::<Batch>(1);
         std::thread::Builder::new().name("tertulia-device".into()).spawn(move || {
             while let Ok(batch) = batches.recv() {
-                let begun = batch.begin(&gate);
-                batch.run(&gate, begun);
+                let work = batch.begin(&gate);
+                let scored = work.score();
+                work.end(&gate, scored);
                 if actor.send_message(GpuMessage::DeviceFree).is_err() {
                     return;
                 }
@@ -41,12 +44,13 @@ impl Device {
     pub(super) fn run(&self, batch: Batch) -> Result<(), ActorProcessingErr> {
         match self {
             Self::Thread(device) => device.send(batch).map_err(|_| "the device thread is gone".into()),
-            Self::Task { gate, batch: takes, actor } => {
-                let (gate, takes, actor) = (gate.clone(), *takes, actor.clone());
+            Self::Task { gate, batch: takes, load, actor } => {
+                let (gate, takes, load, actor) = (gate.clone(), *takes, *load, actor.clone());
                 tokio::spawn(async move {
-                    let begun = batch.begin(&gate);
-                    tokio::time::sleep(takes).await;
-                    batch.run(&gate, begun);
+                    let work = batch.begin(&gate);
+                    let scored = work.score();
+                    tokio::time::sleep(if work.loaded { takes } else { load + takes }).await;
+                    work.end(&gate, scored);
                     drop(actor.send_message(GpuMessage::DeviceFree));
                 });
                 Ok(())
@@ -55,54 +59,69 @@ impl Device {
     }
 }
 
+/// A batch that the device works on.
+struct Work {
+    model: Arc<Model>,
+    tokens: usize,
+    utterances: Vec<EncodedUtterance>,
+    waiting: Vec<(oneshot::Sender<Result<Understanding, InferError>>, Place)>,
+    begun: Instant,
+    /// Was the model there already?
+    loaded: bool,
+}
+
+type Scored = Result<Vec<Understanding>, ScoreError>;
+
 impl Batch {
-    fn tokens(&self) -> usize {
-        self.0.iter().map(|entry| entry.tokens).sum()
-    }
-
-    fn begin(&self, gate: &Gate) -> Instant {
-        let (now, first) = (Instant::now(), &self.0[0]);
-        gate.batch_begins(first.class, &first.item.model, self.tokens(), now);
-        for entry in &self.0 {
-            let waited = now.saturating_duration_since(entry.arrived);
-            metrics::histogram!("tertulia_encoder_queue_seconds", "class" => entry.class.name())
-                .record(waited.as_secs_f64());
-        }
-        now
-    }
-
-    fn run(self, gate: &Gate, begun: Instant) {
-        let tokens = self.tokens();
-        let model = self.0[0].item.model.clone();
-        let (utterances, waiting): (Vec<_>, Vec<_>) =
-            self.0.into_iter().map(|e| (e.item.utterance, (e.item.reply, e.item.place))).unzip();
+    fn begin(self, gate: &Gate) -> Work {
+        let (begun, tokens) = (Instant::now(), self.0.iter().map(|entry| entry.tokens).sum());
+        let (class, model) = (self.0[0].class, self.0[0].item.model.clone());
         let loaded = model.scorer.is_loaded();
+        gate.batch_begins(class, &model, tokens, begun);
+        for entry in &self.0 {
+            let waited = begun.saturating_duration_since(entry.arrived);
+            metrics::histogram!("tertulia_encoder_queue_seconds", "class" => class.name()).record(waited.as_secs_f64());
+        }
+        let parts = |e: Entry<Request>| (e.item.utterance, (e.item.reply, e.item.place));
+        let (utterances, waiting) = self.0.into_iter().map(parts).unzip();
+        Work { model, tokens, utterances, waiting, begun, loaded }
+    }
+}
+
+impl Work {
+    fn score(&self) -> Scored {
         // A panic in a model must cost its batch only: the thread and its device live on.
-        let scored = catch_unwind(AssertUnwindSafe(|| model.scorer.score(&utterances)))
+        let scored = catch_unwind(AssertUnwindSafe(|| self.model.scorer.score(&self.utterances)))
             .unwrap_or_else(|_| Err(ScoreError::Device("the model panicked; see the log".into())));
-        let scored = scored.and_then(|results| match results.len() {
-            n if n == utterances.len() => Ok(results),
-            n => Err(ScoreError::Device(format!("the model answered {n} of {} texts", utterances.len()))),
-        });
-        let took = begun.elapsed();
+        scored.and_then(|results| match results.len() {
+            n if n == self.utterances.len() => Ok(results),
+            n => Err(ScoreError::Device(format!("the model answered {n} of {} texts", self.utterances.len()))),
+        })
+    }
+
+    fn end(self, gate: &Gate, scored: Scored) {
+        let now = Instant::now();
+        let took = now.saturating_duration_since(self.begun);
         gate.batch_ends();
         metrics::histogram!("tertulia_encoder_batch_seconds").record(took.as_secs_f64());
-        metrics::histogram!("tertulia_encoder_batch_requests").record(utterances.len() as f64);
-        metrics::histogram!("tertulia_encoder_batch_tokens").record(tokens as f64);
-        metrics::counter!("tertulia_encoder_tokens_total").increment(tokens as u64);
+        metrics::histogram!("tertulia_encoder_batch_requests").record(self.waiting.len() as f64);
+        metrics::histogram!("tertulia_encoder_batch_tokens").record(self.tokens as f64);
+        metrics::counter!("tertulia_encoder_tokens_total").increment(self.tokens as u64);
         match scored {
             Ok(results) => {
-                // How long it takes to bring a model to the device says nothing about the next batch.
-                if loaded {
-                    model.observe(tokens, took);
+                if self.loaded {
+                    self.model.observe(self.tokens, took);
+                } else if self.model.scorer.is_loaded() {
+                    // Where it is not there now either, something else has answered: that was no load.
+                    self.model.observe_load(self.tokens, took, now);
                 }
-                for ((reply, _place), result) in waiting.into_iter().zip(results) {
+                for ((reply, _place), result) in self.waiting.into_iter().zip(results) {
                     let _ = reply.send(Ok(result));
                 }
             }
             Err(error) => {
-                tracing::error!(%error, requests = utterances.len(), "a batch failed");
-                for (reply, _place) in waiting {
+                tracing::error!(%error, requests = self.waiting.len(), "a batch failed");
+                for (reply, _place) in self.waiting {
                     let _ = reply.send(Err(InferError::from(error.clone())));
                 }
             }

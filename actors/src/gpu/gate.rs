@@ -3,7 +3,7 @@
 use super::{
     InferError,
     model::Model,
-    queue::{BatchLimits, Class},
+    queue::{BatchLimits, Class, Patience},
 };
 use cluster_config::InferenceOptions;
 use parking_lot::Mutex;
@@ -16,6 +16,8 @@ const BATCH_REQUESTS_MAX: usize = 256;
 const RETRY_AFTER_MIN: Duration = Duration::from_millis(10);
 /// A guess for a device whose pace is not known yet.
 const RETRY_AFTER_UNKNOWN: Duration = Duration::from_millis(250);
+/// A guess for a model that was never brought to the device while anybody watched.
+const LOAD_UNKNOWN: Duration = Duration::from_millis(200);
 
 /// Counts what waits and knows how long it will take. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -42,6 +44,7 @@ struct State {
 #[derive(Debug, Clone, Copy)]
 struct InWork {
     class: Class,
+    model: usize,
     tokens: usize,
     /// When it should be done; nothing as long as nobody knows.
     until: Option<Instant>,
@@ -95,7 +98,8 @@ impl Gate {
     ) -> Result<Place, InferError> {
         let mut state = self.0.state.lock();
         let wait = self.wait(&state, class, model, now);
-        let retry_after = wait.unwrap_or(RETRY_AFTER_UNKNOWN).max(RETRY_AFTER_MIN);
+        let retry_after = if model.pace().is_known() { wait } else { wait.max(RETRY_AFTER_UNKNOWN) };
+        let retry_after = retry_after.max(RETRY_AFTER_MIN);
         let full = |what, limit| InferError::Full { what, limit, retry_after };
         // All classes share the queue, and each but the first has a smaller part of it.
         let sum = |counts: &[usize; 3]| counts.iter().sum::<usize>();
@@ -109,14 +113,14 @@ impl Gate {
                 return Err(full(what, part));
             }
         }
-        if let (Some(wait), Some(own)) = (wait, model.pace().estimate(tokens)) {
-            let time_left = deadline.saturating_duration_since(now);
-            if wait + own > time_left {
-                return Err(InferError::Busy { estimate: wait + own, limit: time_left });
-            }
-            if class == Class::Interactive && wait > self.0.wait_max {
-                return Err(InferError::Busy { estimate: wait, limit: self.0.wait_max });
-            }
+        let estimate = wait + self.alone(&state, model, tokens, now, deadline);
+        let time_left = deadline.saturating_duration_since(now);
+        if estimate > time_left {
+            return Err(InferError::Busy { estimate, limit: time_left });
+        }
+        // The load of its own model is no wait for others: were it one, a model that takes longer would never be brought.
+        if class == Class::Interactive && wait > self.0.wait_max {
+            return Err(InferError::Busy { estimate: wait, limit: self.0.wait_max });
         }
         state.requests[at] += 1;
         state.tokens[at] += tokens;
@@ -124,9 +128,19 @@ impl Gate {
         Ok(Place { gate: self.clone(), class, tokens })
     }
 
-    /// How long a request that comes now will wait: for the batch in work, and for what goes before it.
-    fn wait(&self, state: &State, class: Class, model: &Model, now: Instant) -> Option<Duration> {
-        let pace = model.pace();
+    /// How long a request will take when it has waited.
+    fn alone(&self, state: &State, model: &Model, tokens: usize, now: Instant, deadline: Instant) -> Duration {
+        // A model that is being brought now will be there.
+        let coming = state.in_work.is_some_and(|batch| batch.model == model.id);
+        if coming {
+            return model.pace().estimate(tokens).unwrap_or_default();
+        }
+        model.alone(tokens, now, deadline)
+    }
+
+    /// How long a request that comes now will wait: for the batch in work, and for what goes before it. What is not known counts for
+    /// nothing.
+    fn wait(&self, state: &State, class: Class, model: &Model, now: Instant) -> Duration {
         let mut before: usize = state.tokens[..=class as usize].iter().sum();
         let mut in_work = Duration::ZERO;
         if let Some(batch) = state.in_work {
@@ -135,12 +149,13 @@ impl Gate {
                 before = before.saturating_sub(batch.tokens);
             }
         }
-        let batch_tokens = pace.tokens_within(self.0.batch_max)?.clamp(1, self.0.batch_tokens_max);
-        let queued = pace.estimate_in_batches(before, batch_tokens)?;
+        let pace = model.pace();
+        let batch_tokens = pace.tokens_within(self.0.batch_max).unwrap_or(1).clamp(1, self.0.batch_tokens_max);
+        let queued = pace.estimate_in_batches(before, batch_tokens).unwrap_or_default();
         let less_urgent = state.tokens[class as usize + 1..].iter().any(|t| *t > 0);
         // What has earned a share goes in between.
         let shares = if less_urgent { 1.15 } else { 1.0 };
-        Some(in_work + queued.mul_f64(shares))
+        in_work + queued.mul_f64(shares)
     }
 
     /// What a batch may hold: requests, and tokens by their count and by the time they should take.
@@ -155,10 +170,29 @@ impl Gate {
         BatchLimits { requests_max: BATCH_REQUESTS_MAX, tokens_max }
     }
 
-    /// The device begins with a batch.
+    /// How long a request whose model is not there can wait for others, whose models are.
+    pub(super) fn patience(
+        &self,
+        class: Class,
+        model: &Model,
+        tokens: usize,
+        now: Instant,
+        deadline: Instant,
+    ) -> Patience {
+        let pace = model.pace();
+        let batch = pace.estimate(self.batch_limits(class, model).tokens_max).unwrap_or_default();
+        let own = pace.estimate(tokens).unwrap_or_default();
+        // A batch of others that goes first takes as long as one of its own, in which it is not alone.
+        let needs = model.load(now, deadline).unwrap_or(LOAD_UNKNOWN) + batch + batch.max(own);
+        Patience { lasts: model.loads().patience(), needs }
+    }
+
+    /// The device begins with a batch, for which the model is brought first if it is not there.
     pub(super) fn batch_begins(&self, class: Class, model: &Model, tokens: usize, now: Instant) {
-        let until = model.pace().estimate(tokens).map(|took| now + took);
-        self.0.state.lock().in_work = Some(InWork { class, tokens, until });
+        let load = if model.scorer.is_loaded() { None } else { model.loads().estimate() };
+        let batch = model.pace().estimate(tokens);
+        let until = load.or(batch).map(|_| now + load.unwrap_or_default() + batch.unwrap_or_default());
+        self.0.state.lock().in_work = Some(InWork { class, model: model.id, tokens, until });
     }
 
     /// It is done with it.
@@ -176,7 +210,7 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::tests::Silent;
+    use crate::gpu::tests::{Away, Silent};
 
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
@@ -231,5 +265,37 @@ mod tests {
         gate.batch_begins(Class::Interactive, &model, 100, now - ms(5));
         assert_eq!(refused(admit(Class::Interactive, 1, ms(20))).0, 51);
         drop((waiting, bulk));
+    }
+
+    #[test]
+    fn a_model_that_must_be_brought_takes_longer() {
+        let gate = Gate::new(&InferenceOptions { wait_ms_max: 50, batch_ms_max: 10, ..InferenceOptions::default() });
+        let (away, there) = (Model::new(Arc::new(Away)), Model::new(Arc::new(Silent)));
+        let now = Instant::now();
+        for tokens in [10, 20, 40, 80] {
+            for model in [&away, &there] {
+                model.observe(tokens, Duration::from_micros(100 * tokens as u64));
+            }
+        }
+        let admit = |model, deadline| gate.admit(Class::Interactive, model, 100, now, now + deadline);
+        let estimate = |result: Result<Place, InferError>| match result.unwrap_err() {
+            InferError::Busy { estimate, .. } => estimate.as_millis(),
+            other => panic!("{other}"),
+        };
+        // Before the first load nobody knows.
+        assert!(admit(&away, ms(11)).is_ok());
+        // 10 ms were the batch, so 300 the load. It is longer than anybody may wait for others, and no reason to refuse.
+        away.observe_load(100, ms(310), now);
+        assert_eq!(estimate(admit(&away, ms(309))), 310);
+        assert!(admit(&away, ms(310)).is_ok());
+        assert!(admit(&there, ms(11)).is_ok(), "what is there needs no load");
+        assert_eq!(away.alone(100, now, now + ms(1_000)), ms(310));
+        let patience = gate.patience(Class::Interactive, &away, 200, now, now + ms(10_000));
+        assert_eq!((patience.lasts, patience.needs), (ms(1_200), ms(330)), "a batch of others, and its own long one");
+        // While it is brought, others wait for all of that, and its own requests count the load once.
+        gate.batch_begins(Class::Interactive, &away, 100, now - ms(270));
+        assert_eq!(estimate(admit(&there, ms(40))), 50);
+        assert_eq!(estimate(admit(&away, ms(40))), 50);
+        assert!(admit(&away, ms(50)).is_ok());
     }
 }

@@ -86,10 +86,10 @@ impl GpuHandle {
 
     /// Starts the actor without a thread: a batch takes `batch` of the runtime's clock, as in a simulation.
     pub async fn start_simulated(options: &InferenceOptions, batch: Duration) -> Result<Self, ractor::SpawnErr> {
-        Self::start_on(DeviceTime::Simulated(batch), options).await
+        Self::start_on(DeviceTime::Simulated { batch, load: Duration::ZERO }, options).await
     }
 
-    async fn start_on(time: DeviceTime, options: &InferenceOptions) -> Result<Self, ractor::SpawnErr> {
+    pub(super) async fn start_on(time: DeviceTime, options: &InferenceOptions) -> Result<Self, ractor::SpawnErr> {
         let gate = Gate::new(options);
         let (actor, _join) = Actor::spawn(None, GpuActor, (time, gate.clone())).await?;
         Ok(Self { actor, gate, cache_entries: options.cache_entries })

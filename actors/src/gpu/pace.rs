@@ -35,6 +35,11 @@ impl Pace {
         self.tokens_seconds = keep(self.tokens_seconds, tokens * seconds);
     }
 
+    /// Were enough batches seen for an estimate?
+    pub(super) fn is_known(&self) -> bool {
+        self.batches >= BATCHES_MIN
+    }
+
     /// How long a batch of so many tokens will take; nothing as long as too few were seen.
     pub(super) fn estimate(&self, tokens: usize) -> Option<Duration> {
         let (fixed, each) = self.line()?;
@@ -57,7 +62,7 @@ impl Pace {
 
     /// The fixed seconds of a batch and those of each token, neither below zero.
     fn line(&self) -> Option<(f64, f64)> {
-        if self.batches < BATCHES_MIN {
+        if !self.is_known() {
             return None;
         }
         let spread = self.weight * self.tokens_squared - self.tokens * self.tokens;

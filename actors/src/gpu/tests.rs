@@ -1,5 +1,7 @@
 //! The actor with a device that the test holds.
 
+mod loads;
+
 use super::*;
 use cluster_config::InferenceOptions;
 use dialogue::ports::{ScoreError, Scorer};
@@ -29,6 +31,27 @@ impl Scorer for Silent {
     }
     fn describe(&self) -> String {
         "silent".into()
+    }
+}
+
+/// The same, and not on the device.
+pub(super) struct Away;
+
+impl Scorer for Away {
+    fn encode(&self, text: &str) -> Result<EncodedUtterance, ScoreError> {
+        Silent.encode(text)
+    }
+    fn score(&self, batch: &[EncodedUtterance]) -> Result<Vec<Understanding>, ScoreError> {
+        Silent.score(batch)
+    }
+    fn batch_tokens_max(&self) -> usize {
+        Silent.batch_tokens_max()
+    }
+    fn is_loaded(&self) -> bool {
+        false
+    }
+    fn describe(&self) -> String {
+        "away".into()
     }
 }
 
