@@ -33,10 +33,11 @@ pub struct InferenceOptions {
     pub device_memory_max: MemoryLimit,
     /// Bytes of the device that a model has for itself, by the model's name: others never take them.
     pub device_memory_floors: BTreeMap<String, u64>,
-    /// What weights and activations of the CPU path may take, in bytes.
+    /// What weights and activations of the CPU path and the cache of understandings may take, in bytes.
     pub host_memory_bytes_max: u64,
-    /// Understandings kept by text, in entries; 0 turns the cache off.
-    pub cache_entries: usize,
+    /// What understandings that are kept by text may take, of all models together, in bytes; 0 turns the cache off. It is part of
+    /// `host_memory_bytes_max`.
+    pub cache_bytes_max: u64,
 }
 
 /// Where the encoder runs.
@@ -147,7 +148,7 @@ impl Default for InferenceOptions {
             device_memory_max: MemoryLimit::Bytes(1 << 30),
             device_memory_floors: BTreeMap::new(),
             host_memory_bytes_max: 1 << 30,
-            cache_entries: 4_096,
+            cache_bytes_max: 16 << 20,
         }
     }
 }
@@ -161,6 +162,7 @@ impl InferenceOptions {
         range("inference.wait_ms_max", self.wait_ms_max, 1, 120_000)?;
         range("inference.batch_ms_max", self.batch_ms_max, 1, 10_000)?;
         range("inference.host_memory_bytes_max", self.host_memory_bytes_max, 1 << 20, 1 << 44)?;
+        range("inference.cache_bytes_max", self.cache_bytes_max, 0, 1 << 40)?;
         let Self { device_memory_max, device_memory_floors, .. } = self;
         if let MemoryLimit::Bytes(limit) = *device_memory_max {
             range("inference.device_memory_max", limit, 1 << 20, 1 << 44)?;

@@ -241,9 +241,14 @@ impl NodeConfig {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text =
             std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        serde_saphyr::from_str::<Self>(&text)
-            .map_err(|e| ConfigError::Syntax { path: path.to_owned(), message: e.to_string() })?
-            .validate()
+        Self::parse(&text).map_err(|message| ConfigError::Syntax { path: path.to_owned(), message })?.validate()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        serde_saphyr::from_str(text).map_err(|error| match renamed(&error) {
+            Some((old, new)) => format!("{error}\n`{old}` is not an option any more: use {new}"),
+            None => error.to_string(),
+        })
     }
 
     /// This node's entry among the members, unless it joins.
@@ -320,6 +325,21 @@ impl NodeConfig {
     }
 }
 
+/// Options of before, and what has taken their place.
+const RENAMED: [(&str, &str); 2] = [
+    ("cache_entries", "`cache_bytes_max`, in bytes and for all models together"),
+    ("memory_budget_bytes", "`device_memory_max` and `host_memory_bytes_max`"),
+];
+
+/// Does the file use one of them? Then its old name and what to use instead.
+fn renamed(error: &serde_saphyr::Error) -> Option<(&'static str, &'static str)> {
+    match error {
+        serde_saphyr::Error::WithSnippet { error, .. } => renamed(error),
+        serde_saphyr::Error::SerdeUnknownField { field, .. } => RENAMED.into_iter().find(|(old, _)| old == field),
+        _ => None,
+    }
+}
+
 pub(crate) fn check(
     ok: bool,
     field: &str,
@@ -348,6 +368,21 @@ mod tests {
         });
         change(&mut value);
         serde_json::from_value::<NodeConfig>(value).unwrap().validate().map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn an_option_of_before_is_refused_with_the_name_that_it_has_now() {
+        let file =
+            |option: &str| format!("cluster: c\nnode: 1\nzone: a\ndata_dir: d\nrelease: r\ninference:\n  {option}\n");
+        let refused = |option| NodeConfig::parse(&file(option)).unwrap_err();
+        let error = refused("cache_entries: 64");
+        assert!(error.contains("line 7") && error.contains("unknown field `cache_entries`"), "{error}");
+        let hint =
+            "`cache_entries` is not an option any more: use `cache_bytes_max`, in bytes and for all models together";
+        assert!(error.ends_with(hint), "{error}");
+        assert!(refused("memory_budget_bytes: 1").ends_with("use `device_memory_max` and `host_memory_bytes_max`"));
+        assert!(!refused("cache_byts_max: 1").contains("any more"));
+        assert_eq!(NodeConfig::parse(&file("cache_bytes_max: 64")).unwrap().inference.cache_bytes_max, 64);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use dialogue::ReleaseId;
 use dialogue::engine::Engine;
 use dialogue::format::{Assistant, Diagnostic, Loaded, SourceFile};
 use dialogue::ports::Scorer;
-use shaders::{Compute, Encoder, Heads, NluModel};
+use shaders::{Compute, Encoder, Heads, MemoryKind, NluModel, Reservation};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -60,9 +60,44 @@ pub fn load_release(release: &Path, encoder: &Path, options: &InferenceOptions) 
     Ok(LoadedRelease { engine: Arc::new(engine), scorer: Arc::new(model), compute, id: release.id })
 }
 
+/// The host's memory for the cache of understandings, which is held for as long as there may be one; refused where it does not fit beside
+/// the weights.
+pub fn reserve_cache(compute: &Compute, options: &InferenceOptions) -> anyhow::Result<Reservation> {
+    let reserved = compute.host_budget().reserve(MemoryKind::Caches, options.cache_bytes_max);
+    reserved.context("inference.cache_bytes_max does not fit into inference.host_memory_bytes_max")
+}
+
 /// Loads the encoder; says how to get it where it is missing.
 pub fn load_encoder(dir: &Path, options: &InferenceOptions) -> anyhow::Result<Encoder> {
     Encoder::load(dir, options).with_context(|| {
         format!("{}: the encoder does not load (`tertulia model pull` fetches models, --force anew)", dir.display())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cluster_config::Device;
+
+    #[test]
+    fn a_cache_that_does_not_fit_is_refused_with_the_numbers() {
+        let options = |cache_bytes_max| InferenceOptions {
+            device: Device::Cpu,
+            cpu_threads: 1,
+            host_memory_bytes_max: 1 << 20,
+            cache_bytes_max,
+            ..InferenceOptions::default()
+        };
+        let compute = Compute::open(&options(0)).unwrap();
+        let weights = compute.host_budget().reserve(MemoryKind::Weights, 600_000).unwrap();
+        let refused = reserve_cache(&compute, &options(448_577)).unwrap_err();
+        assert_eq!(
+            format!("{refused:#}"),
+            "inference.cache_bytes_max does not fit into inference.host_memory_bytes_max: 448577 bytes are needed, 448576 of 1048576 are free"
+        );
+        let held = reserve_cache(&compute, &options(448_576)).unwrap();
+        assert_eq!(compute.report().host.used_bytes[MemoryKind::Caches as usize], 448_576);
+        drop((weights, held));
+        assert_eq!(compute.report().host.total_bytes(), 0);
+    }
 }

@@ -47,6 +47,8 @@ pub async fn serve(config: NodeConfig, metrics: PrometheusHandle) -> anyhow::Res
     let LoadedRelease { engine, scorer, compute, id: release } =
         tokio::task::spawn_blocking(move || crate::brain::load_release(&release_dir, &encoder, &inference)).await??;
     tracing::info!(release = release.as_str(), encoder = scorer.describe(), "the release is loaded");
+    // Until the node ends.
+    let _cache_memory = crate::brain::reserve_cache(&compute, &config.inference)?;
     let gpu = GpuHandle::start(&config.inference).await.context("cannot start the GPU actor")?;
     let nlu = gpu.model(scorer);
 

@@ -55,6 +55,7 @@ fn describe() {
     counter!("tertulia_turns_total", "Turns by outcome");
     counter!("tertulia_nlu_cache_hits_total", "Texts that were understood before");
     counter!("tertulia_nlu_cache_misses_total", "Texts that were not");
+    gauge!("tertulia_nlu_cache_bytes", "Bytes that understandings of texts take, of all models together");
     gauge!("tertulia_encoder_queue_requests", "Requests that wait for the device, by class");
     histogram!("tertulia_encoder_queue_seconds", "Time that a request waited for the device, by class");
     histogram!("tertulia_encoder_batch_seconds", "Time of a batch, with what is around the device");

@@ -38,11 +38,13 @@ pub enum MemoryKind {
     Staging,
     /// What is gone after the call: results while they are made, measurements.
     Scratch,
+    /// What was worked out before and is kept, up to a limit of its own.
+    Caches,
 }
 
 impl MemoryKind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Weights, Self::Activations, Self::Staging, Self::Scratch];
+    pub const ALL: [Self; 5] = [Self::Weights, Self::Activations, Self::Staging, Self::Scratch, Self::Caches];
 
     /// Its name in metrics.
     pub fn name(self) -> &'static str {
@@ -51,6 +53,7 @@ impl MemoryKind {
             Self::Activations => "activations",
             Self::Staging => "staging",
             Self::Scratch => "scratch",
+            Self::Caches => "caches",
         }
     }
 }
@@ -245,11 +248,11 @@ mod tests {
         assert_eq!(refused, OverBudget { asked_bytes: 31, free_bytes: 30, limit_bytes: 100 });
         let second = budget.reserve(Activations, 30).unwrap();
         let usage = budget.usage();
-        assert_eq!((usage.used_bytes, usage.total_bytes()), ([70, 30, 0, 0], 100));
+        assert_eq!((usage.used_bytes, usage.total_bytes()), ([70, 30, 0, 0, 0], 100));
         let mut first = first;
         first.shrink(50);
         first.shrink(60);
-        assert_eq!((first.bytes(), budget.usage().used_bytes), (50, [50, 30, 0, 0]));
+        assert_eq!((first.bytes(), budget.usage().used_bytes), (50, [50, 30, 0, 0, 0]));
         drop((first, second));
         let usage = budget.usage();
         assert_eq!((usage.total_bytes(), usage.peak_bytes), (0, 100));
@@ -294,7 +297,12 @@ mod tests {
                 scope.spawn(move || {
                     let mut held = Vec::new();
                     for i in 0..2_000 {
-                        held.extend(budget.reserve(MemoryKind::ALL[i as usize % 4], (seed * 7 + i * 13) % 200));
+                        held.extend(
+                            budget.reserve(
+                                MemoryKind::ALL[i as usize % MemoryKind::ALL.len()],
+                                (seed * 7 + i * 13) % 200,
+                            ),
+                        );
                         if i % 3 == 0 {
                             held.clear();
                         }

@@ -2,6 +2,7 @@
 
 use super::{
     actor::{DeviceTime, GpuActor, GpuMessage, Request},
+    cache::Understandings,
     gate::Gate,
     model::Model,
     queue::{Class, Entry},
@@ -9,7 +10,6 @@ use super::{
 use cluster_config::InferenceOptions;
 use dialogue::Understanding;
 use dialogue::ports::{ScoreError, Scorer};
-use quick_cache::sync::Cache;
 use ractor::{Actor, ActorRef};
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,7 +67,7 @@ impl InferError {
 pub struct GpuHandle {
     actor: ActorRef<GpuMessage>,
     gate: Gate,
-    cache_entries: usize,
+    cache: Option<Understandings>,
 }
 
 /// One model on the device. Cheap to clone.
@@ -75,7 +75,6 @@ pub struct GpuHandle {
 pub struct ModelHandle {
     gpu: GpuHandle,
     model: Arc<Model>,
-    cache: Option<Arc<Cache<String, Arc<Understanding>>>>,
 }
 
 impl GpuHandle {
@@ -92,18 +91,22 @@ impl GpuHandle {
     pub(super) async fn start_on(time: DeviceTime, options: &InferenceOptions) -> Result<Self, ractor::SpawnErr> {
         let gate = Gate::new(options);
         let (actor, _join) = Actor::spawn(None, GpuActor, (time, gate.clone())).await?;
-        Ok(Self { actor, gate, cache_entries: options.cache_entries })
+        Ok(Self { actor, gate, cache: Understandings::new(options.cache_bytes_max) })
     }
 
     /// One more model on the device.
     pub fn model(&self, scorer: Arc<dyn Scorer>) -> ModelHandle {
-        let cache = (self.cache_entries > 0).then(|| Arc::new(Cache::new(self.cache_entries)));
-        ModelHandle { gpu: self.clone(), model: Arc::new(Model::new(scorer)), cache }
+        ModelHandle { gpu: self.clone(), model: Arc::new(Model::new(scorer)) }
     }
 
     /// Requests and tokens that wait or are in work.
     pub fn waiting(&self) -> (usize, usize) {
         self.gate.counted()
+    }
+
+    /// What the cache of understandings takes, in bytes.
+    pub fn cache_bytes(&self) -> u64 {
+        self.cache.as_ref().map_or(0, Understandings::bytes)
     }
 
     /// Ends the actor and, after the batch in work, the device thread.
@@ -125,16 +128,17 @@ impl ModelHandle {
         text: &str,
         deadline: Instant,
     ) -> Result<Understanding, InferError> {
-        if let Some(hit) = self.cache.as_ref().and_then(|c| c.get(text)) {
+        let cache = self.gpu.cache.as_ref();
+        if let Some(hit) = cache.and_then(|cache| cache.get(self.model.id, text)) {
             metrics::counter!("tertulia_nlu_cache_hits_total").increment(1);
-            return Ok(Understanding::clone(&hit));
+            return Ok(hit);
         }
         metrics::counter!("tertulia_nlu_cache_misses_total").increment(1);
         let result = self.ask(class, text, deadline).await;
         match &result {
             Ok(understanding) => {
-                if let Some(cache) = &self.cache {
-                    cache.insert(text.to_owned(), Arc::new(understanding.clone()));
+                if let Some(cache) = cache {
+                    cache.keep(self.model.id, text, understanding);
                 }
             }
             Err(error) => metrics::counter!(

@@ -98,7 +98,7 @@ fn held_scorer() -> (mpsc::Sender<()>, Arc<Held>) {
 }
 
 fn no_cache() -> InferenceOptions {
-    InferenceOptions { cache_entries: 0, ..Default::default() }
+    InferenceOptions { cache_bytes_max: 0, ..Default::default() }
 }
 
 fn soon() -> Instant {

@@ -333,7 +333,7 @@ fn config(id: MachineId, plan: &Plan, folder: &Path) -> NodeConfig {
         peer: Default::default(),
         raft: Default::default(),
         sessions: Default::default(),
-        inference: InferenceOptions { cache_entries: 64, ..Default::default() },
+        inference: InferenceOptions { cache_bytes_max: 16 << 10, ..Default::default() },
         limits: Default::default(),
         action_endpoint: None,
     };

@@ -188,7 +188,7 @@ fn options(limit_bytes: u64) -> InferenceOptions {
         precision: Precision::F32,
         cpu_threads: 1,
         device_memory_max: MemoryLimit::Bytes(limit_bytes),
-        cache_entries: 0,
+        cache_bytes_max: 0,
         queue_requests_max: 512,
         ..InferenceOptions::default()
     }

@@ -82,7 +82,7 @@ pub fn run(options: &GpuActorOptions, small: bool) -> Result<Results> {
     let model = options.model.clone().map_or_else(crate::encoder::cached_model, Ok)?;
     let device = if options.gpu { Device::Gpu } else { Device::Cpu };
     let cpu_precision = crate::encoder::cpu_precision(&options.precision);
-    let inference = InferenceOptions { device, cpu_precision, cache_entries: 0, ..InferenceOptions::default() };
+    let inference = InferenceOptions { device, cpu_precision, cache_bytes_max: 0, ..InferenceOptions::default() };
     let encoder = Encoder::load(&model, &inference).with_context(|| format!("cannot load {}", model.display()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(measure(encoder, inference, options.rounds, small))
