@@ -17,11 +17,14 @@ pub enum Epilogue {
 
 /// Multiplications below which a hand-over to another thread costs more than it saves.
 const PARALLEL_MIN: usize = 1 << 21;
+/// Rows of each thread from which on it is better that all of them read all weights than that results are copied.
+const ROWS_MIN: usize = 24;
 
 /// `y` (`[T, N]`) = `x` (`[T, K]`) · `weight` (`[K, N]`) + `bias` (`[N]`), then the epilogue.
 ///
-/// With several threads each makes a run of columns; every number is the same whoever makes it. Runs of columns are no runs of
-/// memory: they are made in `apart`, which has a place for each thread, and then laid into their own.
+/// With several threads each makes a run of rows or, where these are few, of columns, so that it reads a part of the weights only;
+/// every number is the same whoever makes it. Runs of columns are no runs of memory: they are made in `apart`, which has a place for
+/// each thread, and then laid into their own.
 pub fn linear(
     threads: &Threads,
     x: &[f32],
@@ -42,6 +45,14 @@ pub fn linear(
     let parts = threads.count().min(weight.count());
     if parts <= 1 || t * k * n < PARALLEL_MIN {
         gemm(rows, weight, 0..weight.count(), y, n, finish);
+        return;
+    }
+    let run = t.div_ceil(threads.count());
+    if run >= ROWS_MIN {
+        y.par_chunks_mut(run * n).zip(x.par_chunks(run * k)).for_each(|(y, x)| {
+            let rows = Rows { data: x, t: y.len() / n, stride: k };
+            gemm(rows, weight, 0..weight.count(), y, n, finish);
+        });
         return;
     }
     let panels = |part: usize| weight.count() * part / parts..weight.count() * (part + 1) / parts;
