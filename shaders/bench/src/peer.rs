@@ -30,7 +30,7 @@ impl PeerKind {
     fn packages(self) -> &'static [&'static str] {
         match self {
             Self::Onnxruntime => &["onnxruntime==1.32.0", "onnx==1.23.2", "safetensors==0.8.0", "numpy==2.4.6"],
-            Self::Torch => &["torch", "safetensors==0.8.0", "numpy==2.4.6"],
+            Self::Torch => &["torch==2.15.0", "safetensors==0.8.0", "numpy==2.4.6"],
         }
     }
 }

@@ -53,8 +53,18 @@ impl DeviceHeads {
             let weight = gpu.upload_for(purse, "weights of a head", &layer.weight.unpack())?;
             Ok(Linear { weight, bias: gpu.upload_for(purse, "bias of a head", &layer.bias)? })
         };
-        let weights =
-            HeadWeights { sentence: linear(readout.sentence())?, token: readout.token().map(linear).transpose()? };
+        let upload = || -> Result<HeadWeights, GpuError> {
+            Ok(HeadWeights { sentence: linear(readout.sentence())?, token: readout.token().map(linear).transpose()? })
+        };
+        let weights = match upload() {
+            // Who is asked now matters more than who was.
+            Err(GpuError::OverBudget(_)) if !self.there.is_empty() => {
+                self.there.clear();
+                gpu.reclaim();
+                upload()?
+            }
+            done => done?,
+        };
         self.there.push((Arc::downgrade(readout), weights));
         Ok(())
     }
