@@ -7,6 +7,7 @@
 pub mod check;
 pub mod command;
 pub mod engine;
+pub mod evaluate;
 pub mod event;
 pub mod format;
 pub mod ids;

@@ -5,6 +5,7 @@ pub mod assistant_files;
 pub mod brain;
 pub mod cli;
 pub mod demo;
+pub mod evaluate;
 pub mod http;
 pub mod model_store;
 pub mod peers;

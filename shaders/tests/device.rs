@@ -150,6 +150,22 @@ fn a_floor_keeps_a_model_where_it_is() {
 }
 
 #[test]
+fn a_limit_may_be_a_share_of_the_adapters_memory() {
+    let Some(found) = Gpu::find(true) else { return };
+    // lavapipe calls the machine's memory its own.
+    let Some(bytes) = adapter::device_local_bytes(&found) else {
+        println!("did not run: the adapter does not say how much memory it has");
+        return;
+    };
+    for percent in [5, 50] {
+        let options =
+            InferenceOptions { device_memory_max: MemoryLimit::Percent(percent), ..options(Device::Gpu, 1 << 30) };
+        let compute = device(&options).expect("there is an adapter");
+        assert_eq!(report(&compute).usage.limit_bytes, bytes / 100 * u64::from(percent));
+    }
+}
+
+#[test]
 fn a_batch_that_does_not_fit_runs_in_shorter_passes() {
     let dirs = models(1);
     let Some(one) = bytes_of_one(&dirs[0]) else { return };

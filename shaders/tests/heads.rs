@@ -2,9 +2,13 @@
 
 mod common;
 
+use cluster_config::{Device, InferenceOptions, MemoryLimit, Precision};
+use common::tiny::Tiny;
 use common::{cpu_encoder, cpu_options, gpu_encoder, model_dir, shared};
 use dialogue::{Entity, NluExample, Understanding, Value, ports::Scorer};
+use safetensors::Dtype;
 use std::sync::{LazyLock, Mutex};
+use tertulia_shaders::gpu::Gpu;
 use tertulia_shaders::{Encoder, Heads, ModelError, NluModel, TrainError, TrainOptions, train};
 
 static ENCODER: LazyLock<Encoder> = LazyLock::new(cpu_encoder);
@@ -179,6 +183,47 @@ fn heads_say_the_same_on_a_device() {
     let (_, another) = both(&small);
     another.parse("hi").expect("it runs");
     assert_eq!(weights() - before, 4 * 2 * (384 + 1) * 4);
+}
+
+/// Two assistants on one encoder, and room for the heads of one: they take turns, and the encoder stays.
+#[test]
+fn heads_make_room_for_one_another() {
+    let Some(_) = Gpu::find(true) else { return };
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    Tiny::new((64, 1, 4, 128), 1).write_safetensors(dir.path(), Dtype::F32, "");
+    let on = |device, limit_bytes| InferenceOptions {
+        device,
+        precision: Precision::F32,
+        device_memory_max: MemoryLimit::Bytes(limit_bytes),
+        ..cpu_options(1)
+    };
+    let load = |options: &InferenceOptions| Encoder::load(dir.path(), options).expect("it fits");
+    let cpu = load(&on(Device::Cpu, 1 << 30));
+    let examples = |hello: &str, world: &str| {
+        [marked(hello, &["good morning", "good", "morning"]), marked(world, &["world query", "world"])].concat()
+    };
+    let heads = [("greet", "world"), ("wish", "ask")].map(|(hello, world)| {
+        train(&cpu, &examples(hello, world), &TrainOptions::default(), &|_| {}).expect("it trains")
+    });
+    let assistants = |encoder: &Encoder| {
+        let load = |heads: &Heads| NluModel::load(encoder.clone(), heads.clone(), &cpu_options(1));
+        heads.each_ref().map(|heads| load(heads).expect("its own encoder"))
+    };
+    let report = |encoder: &Encoder| encoder.compute().report().device.expect("it is on a device");
+    let roomy = load(&on(Device::Gpu, 1 << 30));
+    assistants(&roomy)[0].parse("good").expect("it runs");
+    // What one of them takes, and not enough beside it for another.
+    let limit = report(&roomy).usage.total_bytes() + 500;
+    let tight = load(&on(Device::Gpu, limit));
+    let (here, want) = (assistants(&tight), assistants(&cpu));
+    for round in 0..4 {
+        let which = round % 2;
+        let parse = |models: &[NluModel; 2]| models[which].parse("good morning").expect("it runs").intent;
+        let (got, want) = (parse(&here), parse(&want));
+        assert!(got.name == want.name && (got.confidence - want.confidence).abs() < 1e-4, "{got:?}, {want:?}");
+    }
+    let report = report(&tight);
+    assert!(report.usage.peak_bytes <= limit && (report.passes, report.evictions, report.losses) == (4, 0, 0));
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod load;
 mod source;
 mod story;
 
+pub use load::read_nlu;
 pub(crate) use load::{BUILT_IN_ACTIONS, DEFAULT_INTENTS, did_you_mean};
 
 pub use assistant::{Assistant, Loaded, LookupTable, NamedRegex};

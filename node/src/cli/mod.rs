@@ -6,6 +6,7 @@ pub(crate) mod client;
 mod cluster;
 mod data;
 mod drill;
+mod evaluate;
 mod init;
 mod model;
 mod node;
@@ -45,6 +46,8 @@ enum Command {
     Train(train::Train),
     /// Run an assistant's test stories
     Test(test::Test),
+    /// Measure how well an assistant understands what it did not learn
+    Evaluate(evaluate::Evaluate),
     /// Show what is understood of a text, as JSON
     Parse(assistant::Parse),
     /// Talk to an assistant in the terminal
@@ -106,6 +109,7 @@ async fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Validate(c) => c.run(),
         Command::Train(c) => c.run().await,
         Command::Test(c) => c.run().await,
+        Command::Evaluate(c) => c.run().await,
         Command::Parse(c) => c.run().await,
         Command::Shell(c) => c.run().await,
         Command::Serve(c) => c.run().await,

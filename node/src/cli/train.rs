@@ -62,17 +62,23 @@ pub(crate) fn train(
     let options = InferenceOptions { device: Device::Cpu, cpu_precision: CpuPrecision::F32, ..Default::default() };
     let name = crate::model_store::name_of(encoder);
     let encoder = crate::brain::load_encoder(encoder, &options)?;
-    let bar = StageBar(Mutex::new((style::bar(1), "")));
+    let bar = StageBar::default();
     let heads = shaders::train(&encoder, &examples, &TrainOptions { seed, ..Default::default() }, &|p| bar.show(p))?;
     bar.finish();
     Release::write(out, &sources, &heads.to_bytes(), &name)
 }
 
 /// One bar for every stage of the training.
-struct StageBar(Mutex<(ProgressBar, &'static str)>);
+pub(super) struct StageBar(Mutex<(ProgressBar, &'static str)>);
+
+impl Default for StageBar {
+    fn default() -> Self {
+        Self(Mutex::new((style::bar(1), "")))
+    }
+}
 
 impl StageBar {
-    fn show(&self, progress: TrainProgress) {
+    pub(super) fn show(&self, progress: TrainProgress) {
         let Ok(mut guard) = self.0.lock() else { return };
         if guard.1 != progress.stage {
             guard.0.finish_and_clear();
@@ -82,7 +88,7 @@ impl StageBar {
         guard.0.set_position(progress.done as u64);
     }
 
-    fn finish(&self) {
+    pub(super) fn finish(&self) {
         if let Ok(guard) = self.0.lock() {
             guard.0.finish_and_clear();
         }

@@ -9,3 +9,4 @@ pub mod gpu_actor;
 pub mod kernels;
 pub mod peer;
 pub mod sentences;
+pub mod understanding;

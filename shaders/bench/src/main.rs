@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tertulia_shaders_bench::{agreement, budget, encoder, gpu_actor, kernels};
+use tertulia_shaders_bench::{agreement, budget, encoder, gpu_actor, kernels, understanding};
 
 #[derive(Parser)]
 #[command(name = "tertulia-shaders-bench", about = "Measures the encoder and its kernels on this machine")]
@@ -54,6 +54,13 @@ enum Bench {
         #[command(flatten)]
         options: budget::BudgetOptions,
     },
+    /// How well texts of public data sets are understood, and how long it takes to learn that
+    Understanding {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        options: understanding::UnderstandingOptions,
+    },
     /// The GPU actor: latency on a quiet device and at twice its capacity, with bulk work beside
     GpuActor {
         #[command(flatten)]
@@ -79,6 +86,7 @@ fn run(bench: Bench) -> Result<()> {
         Bench::Agreement { common, options } => agreement::run(&options, common.small, &common.out)?.write(&common.out),
         Bench::Budget { common, options } => budget::run(&options, common.small)?.write(&common.out),
         Bench::GpuActor { common, options } => gpu_actor::run(&options, common.small)?.write(&common.out),
+        Bench::Understanding { common, options } => understanding::run(&options, common.small)?.write(&common.out),
         Bench::Kernels { common, rounds } => kernels::run(rounds, common.small)?.write(&common.out),
     }
 }

@@ -26,11 +26,16 @@ pub struct LinearHead {
 impl LinearHead {
     /// The logits of all classes, temperature applied.
     pub fn logits(&self, dense: &[f32], features: &SparseVector) -> Vec<f32> {
+        self.finish(&self.dense_logits(dense), features)
+    }
+
+    /// What its [`ReadoutLayer`] says of a dense vector.
+    pub fn dense_logits(&self, dense: &[f32]) -> Vec<f32> {
         let mut logits = self.bias.clone();
         for (row, x) in self.dense.chunks_exact(self.classes).zip(dense) {
             logits.iter_mut().zip(row).for_each(|(l, w)| *l += w * x);
         }
-        self.finish(&logits, features)
+        logits
     }
 
     /// The same from what its [`ReadoutLayer`] has said: at least C numbers, of which the others are ignored.

@@ -37,6 +37,13 @@ impl Tagger {
         to == 0 || to % 2 == 1 || from == to || from + 1 == to
     }
 
+    /// What its readout says of words, from the encoder's states of them.
+    pub fn say(&self, words: &WordStates) -> WordStates {
+        let width = self.head.dense.len() / self.head.classes;
+        let states = words.states.chunks_exact(width).flat_map(|state| self.head.dense_logits(state)).collect();
+        WordStates { words: words.words.clone(), states }
+    }
+
     /// The entities of an utterance, in the order of their start, with offsets in characters.
     ///
     /// `words` holds for each word the mean of its tokens' rows of the readout, `width` numbers each.

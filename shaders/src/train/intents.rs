@@ -4,12 +4,11 @@ use crate::{
     heads::{FeatureTable, IntentHead, LinearHead, SparseVector, intent_features},
     limits,
     train::{
-        Encoded, Progress, TrainOptions, TrainProgress, calibrate,
+        Corpus, Progress, TrainOptions, TrainProgress, calibrate,
         rng::SplitMix64,
         softmax::{Design, Penalty, fit},
     },
 };
-use dialogue::NluExample;
 
 /// Chosen on a validation split of the training data of banking77 and on a small assistant.
 const PENALTY: Penalty = Penalty { dense: 0.05, sparse: 0.4 };
@@ -35,18 +34,11 @@ struct Rows {
     classes: usize,
 }
 
-/// Fits the head on all examples, then its temperature on held-out ones.
-pub fn train(
-    examples: &[NluExample],
-    background: &[String],
-    encoded: &Encoded,
-    options: &TrainOptions,
-    progress: Progress<'_>,
-) -> IntentHead {
-    let labels: std::collections::BTreeSet<String> =
-        examples.iter().filter(|e| !e.intent.is_empty()).map(|e| e.intent.clone()).collect();
-    let labels: Vec<String> = labels.into_iter().collect();
-    let rows = rows(&labels, examples, background, encoded);
+/// Fits the head on the chosen examples, then its temperature on held-out ones of them.
+pub fn train(corpus: &Corpus, chosen: &[usize], options: &TrainOptions, progress: Progress<'_>) -> IntentHead {
+    let intents = chosen.iter().map(|i| &corpus.examples[*i].intent).filter(|intent| !intent.is_empty());
+    let labels: Vec<String> = intents.cloned().collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+    let rows = rows(&labels, corpus, chosen);
     let all: Vec<usize> = (0..rows.targets.len()).collect();
     let total = options.epochs;
     let report = |stage| move |done: usize| progress(TrainProgress { stage, done, total });
@@ -55,25 +47,26 @@ pub fn train(
     IntentHead { labels, head }
 }
 
-fn rows(labels: &[String], examples: &[NluExample], background: &[String], encoded: &Encoded) -> Rows {
-    let h = encoded.hidden_size;
+fn rows(labels: &[String], corpus: &Corpus, chosen: &[usize]) -> Rows {
     let mut rows = Rows {
         dense: Vec::new(),
         sparse: Vec::new(),
         targets: Vec::new(),
         weights: Vec::new(),
-        width: h,
+        width: corpus.hidden_size,
         classes: labels.len() + 1,
     };
-    for (example, embedding) in examples.iter().zip(encoded.embeddings.chunks_exact(h)) {
+    for i in chosen {
+        let example = &corpus.examples[*i];
         if let Ok(label) = labels.binary_search(&example.intent) {
-            rows.push(&example.text, embedding, label);
+            rows.push(&example.text, corpus.embedding(*i), label);
         }
     }
     let known = rows.dense.clone();
-    for (text, embedding) in background.iter().zip(encoded.background.chunks_exact(h)) {
+    let background = corpus.background.iter().zip(corpus.background_embeddings.chunks_exact(rows.width));
+    for (text, embedding) in background {
         let cosine = |other: &[f32]| other.iter().zip(embedding).map(|(a, b)| a * b).sum::<f32>();
-        if known.chunks_exact(h).all(|other| cosine(other) < BACKGROUND_COSINE_MAX) {
+        if known.chunks_exact(rows.width).all(|other| cosine(other) < BACKGROUND_COSINE_MAX) {
             rows.push(text, embedding, labels.len());
         }
     }

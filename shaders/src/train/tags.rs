@@ -4,7 +4,7 @@ use crate::{
     heads::{FeatureTable, SparseVector, Tag, Tagger, Word, word_features},
     limits,
     train::{
-        Encoded, Progress, TrainOptions, TrainProgress,
+        Corpus, Progress, TrainOptions, TrainProgress,
         softmax::{Design, Penalty, fit},
     },
 };
@@ -16,8 +16,8 @@ const PENALTY: Penalty = Penalty { dense: 1.0, sparse: 0.1 };
 const RARE_FEATURES_WORDS_MAX: usize = 20_000;
 
 /// The kinds of all annotated spans, sorted.
-pub fn kinds(examples: &[NluExample]) -> Vec<Tag> {
-    let kinds: std::collections::BTreeSet<Tag> = examples.iter().flat_map(|e| &e.entities).map(tag_of).collect();
+pub fn kinds<'e>(examples: impl Iterator<Item = &'e NluExample>) -> Vec<Tag> {
+    let kinds: std::collections::BTreeSet<Tag> = examples.flat_map(|e| &e.entities).map(tag_of).collect();
     kinds.into_iter().collect()
 }
 
@@ -25,15 +25,15 @@ fn tag_of(e: &Entity) -> Tag {
     Tag { entity: e.entity.clone(), role: e.role.clone(), group: e.group.clone() }
 }
 
-/// Fits the tagger on the words of all examples.
-pub fn train(examples: &[NluExample], encoded: &Encoded, options: &TrainOptions, progress: Progress<'_>) -> Tagger {
-    let kinds = kinds(examples);
+/// Fits the tagger on the words of the chosen examples.
+pub fn train(corpus: &Corpus, chosen: &[usize], options: &TrainOptions, progress: Progress<'_>) -> Tagger {
+    let kinds = kinds(chosen.iter().map(|i| &corpus.examples[*i]));
     let classes = 2 * kinds.len() + 1;
     let mut targets = Vec::new();
     let mut sparse: Vec<SparseVector> = Vec::new();
     let mut dense = Vec::new();
     let mut follows = vec![0.0_f32; classes * classes];
-    for (example, words) in examples.iter().zip(&encoded.words) {
+    for (example, words) in chosen.iter().map(|i| (&corpus.examples[*i], &corpus.words[*i])) {
         let labels = labels(example, &words.words, &kinds);
         let before = std::iter::once(&0).chain(&labels);
         before.zip(&labels).for_each(|(from, to)| follows[*from as usize * classes + *to as usize] += 1.0);
@@ -41,7 +41,7 @@ pub fn train(examples: &[NluExample], encoded: &Encoded, options: &TrainOptions,
         sparse.extend(word_features(&example.text, &words.words));
         dense.extend_from_slice(&words.states);
     }
-    let h = encoded.hidden_size;
+    let h = corpus.hidden_size;
     let (mean, factor) = standardise(&mut dense, h);
     let count_min = if targets.len() > RARE_FEATURES_WORDS_MAX { 2 } else { 1 };
     let table = FeatureTable::build(sparse.iter(), count_min, limits::SPARSE_FEATURES_MAX);
@@ -116,7 +116,7 @@ mod tests {
             intent: "go".into(),
             entities: vec![entity("city", 2, 10), entity("city", 14, 18)],
         };
-        let kinds = kinds(std::slice::from_ref(&example));
+        let kinds = kinds(std::iter::once(&example));
         assert_eq!(labels(&example, &words(&example.text), &kinds), [0, 1, 2, 0, 1]);
     }
 

@@ -77,6 +77,38 @@ pub(super) fn load(files: &[SourceFile]) -> Result<Loaded, Vec<Diagnostic>> {
     Ok(Loaded { assistant, warnings: cx.warnings })
 }
 
+/// Reads the examples of a file alone, without a domain: what an assistant is asked, not what it learns from.
+///
+/// # Errors
+/// What is malformed in it, and sections that are no examples.
+pub fn read_nlu(file: &SourceFile) -> Result<Vec<crate::NluExample>, Vec<Diagnostic>> {
+    let mut cx = Cx { path: file.path.clone(), ..Cx::default() };
+    let mut all = Gathered::default();
+    match yaml::parse(&file.text) {
+        Ok(Some(node)) => match &node.data {
+            Data::Map(pairs) => {
+                for (key, value) in pairs {
+                    match key.text.as_str() {
+                        "version" => version(&mut cx, value),
+                        "nlu" => nlu::nlu(&mut cx, &mut all.nlu, value, &file.text),
+                        other => {
+                            let place = cx.key_place(key);
+                            cx.error(&place, other, "a file of examples holds `nlu:` only");
+                        }
+                    }
+                }
+            }
+            _ => cx.expected(&node, "", "a mapping such as `version: \"3.1\"` and `nlu:`"),
+        },
+        Ok(None) => {}
+        Err(e) => {
+            let place = Place { path: file.path.clone(), line: e.line, column: e.column };
+            cx.error(&place, "", e.message);
+        }
+    }
+    if cx.errors.is_empty() { Ok(all.nlu.examples.into_iter().map(|(e, _)| e).collect()) } else { Err(cx.errors) }
+}
+
 /// Forms keep what they ask for in a slot that needs no declaration.
 fn add_requested_slot(all: &mut Gathered) {
     let domain = &mut all.domain.domain;

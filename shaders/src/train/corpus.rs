@@ -1,0 +1,105 @@
+//! `Corpus`: examples that went through the encoder once, to be learned from as often as an evaluation wants.
+
+use crate::{
+    encoder::{Encoder, EncoderId},
+    error::TrainError,
+    heads::{Heads, WordStates},
+    train::{Progress, TrainOptions, TrainProgress, background, check, intents, tags},
+};
+use dialogue::{NluExample, Understanding};
+
+/// Texts that go to the encoder between two reports.
+const REPORT_EVERY: usize = 64;
+
+/// Examples with what the encoder says of them.
+#[derive(Debug)]
+pub struct Corpus {
+    encoder: EncoderId,
+    /// H.
+    pub(super) hidden_size: usize,
+    pub(super) examples: Vec<NluExample>,
+    /// `[examples, H]`.
+    pub(super) embeddings: Vec<f32>,
+    /// For each example; empty where nothing is annotated.
+    pub(super) words: Vec<WordStates>,
+    /// What no assistant is about.
+    pub(super) background: Vec<String>,
+    /// `[background, H]`.
+    pub(super) background_embeddings: Vec<f32>,
+}
+
+impl Corpus {
+    /// Checks the examples and runs the encoder over them.
+    pub fn encode(
+        encoder: &Encoder,
+        examples: Vec<NluExample>,
+        options: &TrainOptions,
+        progress: Progress<'_>,
+    ) -> Result<Self, TrainError> {
+        check(&examples)?;
+        let hidden_size = encoder.hidden_size();
+        let annotated = examples.iter().any(|e| !e.entities.is_empty());
+        let background = background::texts(options.seed);
+        let (mut embeddings, mut background_embeddings, mut words) = (Vec::new(), Vec::new(), Vec::new());
+        let total = examples.len() + background.len();
+        let mut done = 0;
+        let mut report = |texts: usize| {
+            done += texts;
+            progress(TrainProgress { stage: "encode", done, total });
+        };
+        report(0);
+        for part in examples.chunks(REPORT_EVERY) {
+            let batch = part.iter().map(|e| encoder.encode(&e.text)).collect::<Result<Vec<_>, _>>()?;
+            let hidden = encoder.forward(&batch)?;
+            if annotated {
+                let states = |(s, u)| WordStates::new(u, hidden.states(s), hidden_size);
+                words.extend(batch.iter().enumerate().map(states));
+            }
+            embeddings.extend(hidden.embeddings);
+            report(part.len());
+        }
+        for part in background.chunks(REPORT_EVERY) {
+            let batch = part.iter().map(|text| encoder.encode(text)).collect::<Result<Vec<_>, _>>()?;
+            background_embeddings.extend(encoder.forward(&batch)?.embeddings);
+            report(part.len());
+        }
+        let encoder = encoder.id().clone();
+        Ok(Self { encoder, hidden_size, examples, embeddings, words, background, background_embeddings })
+    }
+
+    /// The examples, in the order in which they came.
+    pub fn examples(&self) -> &[NluExample] {
+        &self.examples
+    }
+
+    /// Trains heads on the chosen examples, given by their places, as [`train`](super::train) does on all of them.
+    pub fn train(&self, chosen: &[usize], options: &TrainOptions, progress: Progress<'_>) -> Heads {
+        let annotated = chosen.iter().any(|i| !self.examples[*i].entities.is_empty());
+        Heads {
+            encoder: self.encoder.clone(),
+            hidden_size: self.hidden_size,
+            intent: intents::train(self, chosen, options, progress),
+            tagger: annotated.then(|| tags::train(self, chosen, options, progress)),
+        }
+    }
+
+    /// What heads understand of an example, as [`NluModel`](crate::NluModel) would of its text.
+    pub fn understand(&self, heads: &Heads, example: usize) -> Understanding {
+        let text = &self.examples[example].text;
+        if text.trim().is_empty() {
+            return Understanding { text: text.clone(), ..Understanding::default() };
+        }
+        let ranking = heads.intent.rank(text, &heads.intent.head.dense_logits(self.embedding(example)));
+        let entities = match (&heads.tagger, self.words.get(example)) {
+            (Some(tagger), Some(words)) => tagger.tag(text, &tagger.say(words), tagger.head.classes),
+            _ => Vec::new(),
+        };
+        let intent = ranking.first().cloned().unwrap_or_default();
+        Understanding { text: text.clone(), intent, ranking, entities }
+    }
+
+    /// The sentence embedding of an example, `[H]`.
+    pub fn embedding(&self, example: usize) -> &[f32] {
+        &self.embeddings[example * self.hidden_size..(example + 1) * self.hidden_size]
+    }
+}
