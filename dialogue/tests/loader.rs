@@ -86,7 +86,6 @@ fn a_story_that_names_unknown_things() {
         data/stories.yml:6:5: stories.one: unknown slot `size`
         data/stories.yml:8:5: stories.one: unknown form `f`
         data/stories.yml:9:5: stories.one: unknown entity `town`
-        data/stories.yml:11:5: stories.one: `action_two_stage_fallback` is not supported yet; let a rule answer nlu_fallback with a response instead
         data/stories.yml:12:5: stories[0].steps[6].bot: end-to-end stories are not supported in training; use `action: utter_…`
         data/stories.yml:13:5: stories[0].steps[7].user: end-to-end stories are not supported in training; give the `intent`"#]],
     );
@@ -128,14 +127,15 @@ fn bad_markup_in_examples() {
     check(
         &[DOMAIN, ("data/nlu.yml", nlu)],
         expect![[r#"
-        data/nlu.yml:5:15: nlu[0].examples: the annotation of [Madrid] is not closed, expected `)`
-        data/nlu.yml:6:10: nlu[0].examples: the annotation of [Madrid] is not valid JSON: {"entity": city} (expected value at line 1 column 12)
-        data/nlu.yml:7:5: nlu.examples: unknown entity `town`
-        data/nlu.yml:8:5: nlu[0].examples: found the line "no dash", expected it to begin with `- `
-        data/nlu.yml:9:11: nlu[1].intent: the retrieval intent `faq/price` needs a response selector, which is not supported yet; make it an intent of its own
-        data/nlu.yml:14:5: nlu[2].examples: "(?<=a)b" is not a regular expression: look-around, including look-ahead and look-behind, is not supported
-        data/nlu.yml:15:3: nlu[3]: unknown key `intents`, did you mean `intent`?; allowed are intent, synonym, regex, lookup, examples, metadata
-        data/nlu.yml:15:3: nlu[3]: names none of intent, synonym, regex, lookup"#]],
+            data/nlu.yml:5:15: nlu[0].examples: the annotation of [Madrid] is not closed, expected `)`
+            data/nlu.yml:6:10: nlu[0].examples: the annotation of [Madrid] is not valid JSON: {"entity": city} (expected value at line 1 column 12)
+            data/nlu.yml:7:5: nlu.examples: unknown entity `town`
+            data/nlu.yml:8:5: nlu[0].examples: found the line "no dash", expected it to begin with `- `
+            data/nlu.yml:9:11: nlu.intent: the response `utter_faq/price` is missing; write it below `responses:`
+            data/nlu.yml:11:5: nlu.intent: unknown intent `faq`
+            data/nlu.yml:14:5: nlu[2].examples: "(?<=a)b" is not a regular expression: look-around, including look-ahead and look-behind, is not supported
+            data/nlu.yml:15:3: nlu[3]: unknown key `intents`, did you mean `intent`?; allowed are intent, synonym, regex, lookup, examples, metadata
+            data/nlu.yml:15:3: nlu[3]: names none of intent, synonym, regex, lookup"#]],
     );
 }
 

@@ -489,6 +489,7 @@ fn understanding_is_completed() {
         intent: scored("unknown", 0.99),
         ranking: vec![scored("unknown", 0.99), scored("inform", first), scored("greet", second)],
         entities: vec![],
+        selections: vec![],
     };
     let understood = engine.understand(raw(0.8, 0.1));
     assert_eq!(understood.intent, scored("inform", 0.8));

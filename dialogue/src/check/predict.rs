@@ -27,6 +27,10 @@ pub fn run_test_story(engine: &Engine, story: &TestStory, parse: &dyn Fn(&str) -
                     input_channel: None,
                     metadata: crate::Value::Null,
                 });
+                if !heard.selections.is_empty() {
+                    let (ranking, selections) = (heard.ranking, heard.selections);
+                    run.tracker.apply(&Event::UtteranceParsed { ranking, selections });
+                }
                 last = user.place.clone();
             }
             StoryStep::Action { name, place } => {

@@ -1,12 +1,17 @@
 //! `Exec`: runs one action. It is a pure function of the tracker and of the results of the custom actions that it
 //! needed so far; where one is missing it says which, and it is run again once the result is there.
 
-use super::{TurnInput, compile::executed, respond};
+use super::{
+    TurnInput,
+    compile::executed,
+    respond,
+    two_stage::{ASK_AFFIRMATION, ASK_REPHRASE},
+};
 use crate::{
     Event, Reply, Value,
     format::DEFAULT_FALLBACK,
     ports::{ActionError, ActionResult},
-    tracker::{ACTION_LISTEN, Tracker},
+    tracker::{ACTION_LISTEN, TWO_STAGE_FALLBACK, Tracker},
 };
 use std::collections::BTreeMap;
 
@@ -36,7 +41,11 @@ impl Exec<'_> {
     /// Runs an action and answers its events.
     pub(super) fn run(&mut self, action: &str, tracker: &Tracker) -> Result<Vec<Event>, Stop> {
         let domain = tracker.domain();
-        if domain.forms.contains_key(action) {
+        if let Some(intent) = action.strip_prefix("utter_").filter(|i| domain.retrieval_intents.contains_key(*i)) {
+            return self.say_selected(intent, tracker);
+        }
+        // An assistant may replace a form, too, by a custom action of the same name.
+        if domain.forms.contains_key(action) && !domain.actions.contains_key(action) {
             return self.form(action, tracker);
         }
         // An assistant may replace any built-in action by a custom one of the same name.
@@ -63,10 +72,52 @@ impl Exec<'_> {
                 let requested = Event::SlotSet { name: crate::tracker::REQUESTED_SLOT.into(), value: Value::Null };
                 events.extend([Event::ActiveLoopChanged { name: None }, requested]);
             }
+            TWO_STAGE_FALLBACK => return self.two_stage_fallback(tracker),
+            ASK_AFFIRMATION => events.push(self.ask_affirmation(tracker)),
+            ASK_REPHRASE => events.extend(self.say("utter_ask_rephrase", tracker)),
+            "action_revert_fallback_events" => events = super::two_stage::revert_fallback_events(tracker),
+            "action_send_text" => events.push(self.send_text(tracker)?),
             response if domain.responses.contains_key(response) => events.extend(self.say(response, tracker)),
             unknown => return Err(Stop::Failed(format!("there is no action `{unknown}`"))),
         }
         Ok(events)
+    }
+
+    /// Says the response that a selector chose for the last message (Rasa's `ActionRetrieveResponse`).
+    fn say_selected(&mut self, intent: &str, tracker: &Tracker) -> Result<Vec<Event>, Stop> {
+        let selected = tracker.latest_understanding().and_then(|u| u.selected(intent));
+        let Some(best) = selected.map(|best| best.name.clone()) else {
+            let message = format!(
+                "utter_{intent}: no response selector chose among `{intent}/…` for the last message; train the \
+                 assistant's model, or send `/{intent}/…`"
+            );
+            return Err(Stop::Failed(message));
+        };
+        let response = format!("utter_{best}");
+        match self.say(&response, tracker) {
+            Some(said) => Ok(vec![said]),
+            None => Err(Stop::Failed(format!("utter_{intent}: nothing of the response `{response}` may be said here"))),
+        }
+    }
+
+    /// Says the words that the last message brings along in its metadata, under `message`.
+    fn send_text(&mut self, tracker: &Tracker) -> Result<Event, Stop> {
+        let metadata = tracker.events().rev().find_map(|e| match e {
+            Event::UserUttered { metadata: Value::Map(map), .. } => Some(map.get("message")),
+            Event::UserUttered { .. } => Some(None),
+            _ => None,
+        });
+        let text = match metadata.flatten() {
+            Some(Value::Map(message)) => message.get("text").and_then(Value::as_text),
+            Some(Value::Text(text)) => Some(text.as_str()),
+            _ => None,
+        };
+        let Some(text) = text else {
+            let message = "action_send_text: the last message has no text in its metadata, under `message.text`";
+            return Err(Stop::Failed(message.into()));
+        };
+        self.replies += 1;
+        Ok(Event::BotUttered { reply: Reply { text: Some(text.to_owned()), ..Reply::default() } })
     }
 
     /// Says a response, if the domain has it.

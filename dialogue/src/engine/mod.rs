@@ -2,6 +2,7 @@
 
 mod compile;
 mod exec;
+mod external;
 mod forms;
 mod matching;
 mod memoization;
@@ -11,9 +12,11 @@ mod rules;
 mod shortcut;
 mod slots;
 mod turn;
+mod two_stage;
 mod understand;
 
 pub(crate) use compile::{any_value, executed};
+pub use external::TurnTime;
 pub use turn::{Step, TurnInput, TurnOutcome, TurnRun};
 
 use crate::{

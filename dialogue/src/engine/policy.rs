@@ -33,6 +33,7 @@ impl Engine {
         domain.actions.contains_key(name)
             || domain.responses.contains_key(name)
             || domain.forms.contains_key(name)
+            || domain.is_retrieval_action(name)
             || BUILT_IN_ACTIONS.contains(&name)
     }
 

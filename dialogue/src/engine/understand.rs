@@ -2,7 +2,7 @@
 
 use crate::{
     Entity, ScoredIntent, Understanding, Value,
-    format::{Assistant, DEFAULT_INTENTS},
+    format::{Assistant, DEFAULT_INTENTS, NLU_FALLBACK},
 };
 use regex::{Regex, RegexBuilder};
 
@@ -100,7 +100,16 @@ pub(super) fn complete(assistant: &Assistant, extractors: &Extractors, raw: Unde
     if let Some(fallback) = fallback(assistant, &ranking) {
         ranking.insert(0, fallback);
     }
-    Understanding { text: raw.text, intent: ranking.first().cloned().unwrap_or_default(), ranking, entities }
+    let mut selections = raw.selections;
+    selections.iter_mut().for_each(|s| s.ranking.retain(|key| assistant.domain.is_response_key(&key.name)));
+    selections.retain(|s| !s.ranking.is_empty());
+    Understanding {
+        text: raw.text,
+        intent: ranking.first().cloned().unwrap_or_default(),
+        ranking,
+        entities,
+        selections,
+    }
 }
 
 /// `nlu_fallback`, if the best intent is too weak or too close to the second; as sure as the best one is not.
@@ -115,5 +124,5 @@ fn fallback(assistant: &Assistant, ranking: &[ScoredIntent]) -> Option<ScoredInt
     } else {
         return None;
     };
-    Some(ScoredIntent { name: "nlu_fallback".into(), confidence: doubt })
+    Some(ScoredIntent { name: NLU_FALLBACK.into(), confidence: doubt })
 }

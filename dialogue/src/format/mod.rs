@@ -20,3 +20,5 @@ pub use story::{StepEntity, Story, StoryStep, TestStory, UserStep};
 
 /// The action that is taken when no policy knows better.
 pub(crate) const DEFAULT_FALLBACK: &str = "action_default_fallback";
+/// The intent of a message that was not understood well enough.
+pub(crate) const NLU_FALLBACK: &str = "nlu_fallback";

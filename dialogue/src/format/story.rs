@@ -82,8 +82,10 @@ pub enum StoryStep {
 /// What a user says in a story.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct UserStep {
-    /// The intent; `None` in a test story that gives only words.
+    /// The intent; `None` where only words are given. Of a retrieval intent the base (`faq`).
     pub intent: Option<String>,
+    /// The full name of a retrieval intent's key (`faq/ask_name`), where a test story names one.
+    pub response_key: Option<String>,
     /// The words, without markup, in a test story.
     pub text: Option<String>,
     /// The entities.

@@ -4,9 +4,12 @@
 //! replays what is left, and the repeated runs of a form on its happy path count as one for the policies.
 
 mod history;
+mod reminders;
 mod state;
 
 pub(crate) use history::Applied;
+pub use reminders::Reminder;
+pub(crate) use reminders::{EXTERNAL_PREFIX, IS_EXTERNAL, REMINDER, triggered_by};
 pub(crate) use state::{SHOULD_NOT_BE_SET, SlotFeature, State, UserState};
 
 use crate::{
@@ -14,6 +17,7 @@ use crate::{
     format::{Assistant, Domain},
 };
 use history::History;
+use reminders::Reminders;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -23,6 +27,8 @@ use std::{
 pub const ACTION_LISTEN: &str = "action_listen";
 /// The slot that names what a form asks for.
 pub const REQUESTED_SLOT: &str = "requested_slot";
+/// The built-in loop that makes sure of what the user means.
+pub(crate) const TWO_STAGE_FALLBACK: &str = "action_two_stage_fallback";
 /// The policy name of a rule's prediction that no story knows of; such turns are hidden from the memoization.
 pub(crate) const RULE_ONLY: &str = "RulePolicy (rule only)";
 
@@ -52,6 +58,7 @@ pub struct Tracker {
     paused: bool,
     events: Vec<Arc<Event>>,
     history: History,
+    reminders: Reminders,
     /// Rules are compiled from what they set, not from initial values.
     only_touched: bool,
 }
@@ -75,6 +82,7 @@ impl Tracker {
             paused: false,
             events: Vec::new(),
             history: History::default(),
+            reminders: Reminders::default(),
             only_touched: false,
         }
     }
@@ -96,6 +104,7 @@ impl Tracker {
     /// Takes up one more event.
     pub fn apply(&mut self, event: &Event) {
         let shared = Arc::new(event.clone());
+        self.reminders.apply(event);
         match event {
             // A context begins: what was before it no longer counts, for the policies or for anybody.
             Event::SessionStarted | Event::Restarted => {
@@ -110,11 +119,13 @@ impl Tracker {
             Event::UtteranceReverted => {
                 self.events.push(shared);
                 self.history.undo_user_utterance();
+                self.reminders.retain_scheduled(self.history.applied());
                 self.replay_applied();
             }
             Event::ActionReverted => {
                 self.events.push(shared);
                 self.history.undo_action();
+                self.reminders.retain_scheduled(self.history.applied());
                 self.replay_applied();
             }
             _ => {
@@ -158,6 +169,10 @@ impl Tracker {
     pub fn paused(&self) -> bool {
         self.paused
     }
+    /// The reminders that are still to come, by name.
+    pub fn pending_reminders(&self) -> impl Iterator<Item = &Reminder> {
+        self.reminders.pending()
+    }
     /// The events since the context began.
     pub fn events(&self) -> impl DoubleEndedIterator<Item = &Event> {
         self.events.iter().map(Arc::as_ref)
@@ -168,6 +183,30 @@ impl Tracker {
     }
     pub(crate) fn history(&self) -> &[Arc<Applied>] {
         self.history.applied()
+    }
+    /// Is this the action of a loop: a form, the two-stage fallback, or what a custom action activated by itself?
+    pub(crate) fn is_loop(&self, action: &str) -> bool {
+        self.domain.forms.contains_key(action)
+            || action == TWO_STAGE_FALLBACK
+            || self.active_loop.as_ref().is_some_and(|active| active.name == action)
+    }
+    /// The last message once more, as sure as can be: how a message that was made clear is put back.
+    pub(crate) fn latest_message_again(&self, confidence: Option<f32>) -> Vec<Event> {
+        let Some(latest) = &self.latest else { return Vec::new() };
+        let last = self.events().rev().find_map(|e| match e {
+            Event::UserUttered { .. } => Some(e.clone()),
+            _ => None,
+        });
+        let Some(mut event) = last else { return Vec::new() };
+        if let Event::UserUttered { intent, entities, text, .. } = &mut event {
+            text.clone_from(&latest.text);
+            intent.clone_from(&latest.intent);
+            intent.confidence = confidence.unwrap_or(intent.confidence);
+            entities.clone_from(&latest.entities);
+        }
+        let parsed = (!latest.selections.is_empty())
+            .then(|| Event::UtteranceParsed { ranking: latest.ranking.clone(), selections: latest.selections.clone() });
+        std::iter::once(event).chain(parsed).collect()
     }
     pub(crate) fn clear_followup(&mut self) {
         self.followup = None;
@@ -184,8 +223,7 @@ impl Tracker {
     /// Puts the event into the history that the policies see.
     fn record(&mut self, event: &Arc<Event>) {
         if let Event::ActionExecuted { action, .. } = &**event {
-            let is_loop = self.domain.forms.contains_key(action);
-            if is_loop && self.history.repeats_happy_path(action) {
+            if self.is_loop(action) && self.history.repeats_happy_path(action) {
                 self.history.collapse_loop(action);
                 return;
             }
@@ -209,6 +247,7 @@ impl Tracker {
                     intent: intent.clone(),
                     ranking: vec![intent.clone()],
                     entities: entities.clone(),
+                    selections: Vec::new(),
                 });
                 self.followup = None;
             }
@@ -256,9 +295,18 @@ impl Tracker {
                         .extend(entities.iter().filter(|e| !latest.entities.contains(e)).cloned().collect::<Vec<_>>());
                 }
             }
+            Event::UtteranceParsed { ranking, selections } => {
+                if let Some(latest) = &mut self.latest {
+                    latest.ranking.clone_from(ranking);
+                    latest.selections.clone_from(selections);
+                }
+            }
             Event::Paused => self.paused = true,
             Event::Resumed => self.paused = false,
-            Event::BotUttered { .. } | Event::AgentUttered { .. } => {}
+            Event::BotUttered { .. }
+            | Event::AgentUttered { .. }
+            | Event::ReminderScheduled { .. }
+            | Event::ReminderCancelled { .. } => {}
             Event::SessionStarted | Event::Restarted | Event::UtteranceReverted | Event::ActionReverted => {
                 unreachable!("handled by apply")
             }

@@ -12,7 +12,7 @@ pub(super) const ENDPOINT_KEYS: [&str; 7] =
     ["action_endpoint", "tracker_store", "event_broker", "lock_store", "nlg", "models", "model_group"];
 
 /// Components of Rasa's pipelines that our encoder, heads and extractors stand in for.
-const REPLACED: [&str; 20] = [
+const REPLACED: [&str; 21] = [
     "WhitespaceTokenizer",
     "JiebaTokenizer",
     "MitieTokenizer",
@@ -33,13 +33,13 @@ const REPLACED: [&str; 20] = [
     "RegexEntityExtractor",
     "MitieNLP",
     "SpacyNLP",
+    "ResponseSelector",
 ];
 /// Components that nothing of ours stands in for.
-const MISSING: [(&str, &str); 4] = [
+const MISSING: [(&str, &str); 3] = [
     ("DucklingEntityExtractor", "write a regex of the entity's name or annotate examples"),
     ("SpacyEntityExtractor", "annotate examples or write a lookup table"),
     ("MitieEntityExtractor", "annotate examples or write a lookup table"),
-    ("ResponseSelector", "give each question its own intent and rule"),
 ];
 const OWN: [&str; 2] = ["FallbackClassifier", "EntitySynonymMapper"];
 const POLICIES: [&str; 5] =
@@ -136,7 +136,7 @@ fn pipeline(cx: &mut Cx, config: &mut Config, at: &Place, node: &Node) {
     }
     if !replaced.is_empty() {
         let message = format!(
-            "{}: served by the built-in encoder, intent head, entity tagger and extractors; their settings have no effect",
+            "{}: served by the built-in encoder, its heads and the extractors; their settings have no effect",
             replaced.join(", ")
         );
         cx.warn(at, "pipeline", message);

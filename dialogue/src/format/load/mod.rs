@@ -51,6 +51,10 @@ pub(super) fn load(files: &[SourceFile]) -> Result<Loaded, Vec<Diagnostic>> {
         cx.error(&place, "", "no file whose name ends in .yml or .yaml; expected domain.yml at least");
     }
     add_requested_slot(&mut all);
+    for full in all.nlu.keys.keys() {
+        let base = full.split_once('/').map_or(full.as_str(), |(base, _)| base);
+        all.domain.domain.retrieval_intents.entry(base.to_owned()).or_default().insert(full.clone());
+    }
     // A file that could not be read would make everything that refers to it look wrong.
     let malformed = cx.errors.iter().any(|e| e.field.is_empty());
     if !malformed {

@@ -4,12 +4,14 @@ use super::{Gathered, cx::Cx, cx::did_you_mean};
 use crate::{
     Value,
     format::{Domain, MappingSource, Place, SlotKind, Story, StoryStep, UserStep},
+    tracker::TWO_STAGE_FALLBACK,
 };
+use std::collections::BTreeSet;
 
 /// Intents that need no declaration.
 pub(crate) const DEFAULT_INTENTS: [&str; 5] = ["nlu_fallback", "out_of_scope", "restart", "back", "session_start"];
 /// Actions that the engine brings along.
-pub(crate) const BUILT_IN_ACTIONS: [&str; 8] = [
+pub(crate) const BUILT_IN_ACTIONS: [&str; 13] = [
     "action_listen",
     "action_restart",
     "action_session_start",
@@ -18,16 +20,12 @@ pub(crate) const BUILT_IN_ACTIONS: [&str; 8] = [
     "action_back",
     "action_unlikely_intent",
     "action_extract_slots",
+    "action_two_stage_fallback",
+    "action_default_ask_affirmation",
+    "action_default_ask_rephrase",
+    "action_revert_fallback_events",
+    "action_send_text",
 ];
-/// Rasa's built-in actions that this engine does not have, with a way out.
-const UNSUPPORTED_ACTIONS: [(&str, &str); 5] = [
-    ("action_revert_fallback_events", "let a rule answer nlu_fallback with a response instead"),
-    ("action_two_stage_fallback", "let a rule answer nlu_fallback with a response instead"),
-    ("action_default_ask_affirmation", "write a response with buttons instead"),
-    ("action_default_ask_rephrase", "write a response instead"),
-    ("action_send_text", "write a response instead"),
-];
-
 pub(super) fn check(cx: &mut Cx, all: &Gathered) {
     let domain = &all.domain.domain;
     let restrict_rules = all.config.rules.as_ref().is_none_or(|r| r.restrict_rules);
@@ -85,21 +83,16 @@ impl Checker<'_> {
         }
     }
     fn form(&mut self, place: &Place, field: &str, name: &str) {
-        if !self.domain.forms.contains_key(name) {
+        if !self.domain.forms.contains_key(name) && name != TWO_STAGE_FALLBACK {
             self.unknown(place, field, "form", name, self.domain.forms.keys());
         }
     }
     fn action(&mut self, place: &Place, field: &str, name: &str) {
         let domain = self.domain;
-        if let Some((_, way_out)) = UNSUPPORTED_ACTIONS.iter().find(|(n, _)| *n == name)
-            && !domain.actions.contains_key(name)
-        {
-            self.cx.error(place, field, format!("`{name}` is not supported yet; {way_out}"));
-            return;
-        }
         let known = domain.actions.contains_key(name)
             || domain.responses.contains_key(name)
             || domain.forms.contains_key(name)
+            || domain.is_retrieval_action(name)
             || BUILT_IN_ACTIONS.contains(&name);
         if !known {
             let names = domain.actions.keys().chain(domain.responses.keys()).chain(domain.forms.keys());
@@ -111,6 +104,10 @@ impl Checker<'_> {
         for (name, intent) in &self.domain.intents {
             let named = intent.use_entities.iter().flatten().chain(&intent.ignore_entities);
             named.for_each(|e| self.entity(&intent.place, &format!("intents.{name}"), e, None, None));
+            if let Some((base, _)) = name.split_once('/') {
+                let message = format!("the domain declares a retrieval intent alone: write `{base}`");
+                self.cx.error(&intent.place, &format!("intents.{name}"), message);
+            }
         }
         for name in &self.domain.slot_order {
             self.slot_mappings(name);
@@ -130,8 +127,19 @@ impl Checker<'_> {
                 variation.conditions.iter().for_each(|(slot, _)| self.slot(&variation.place, &field, slot));
             }
         }
+        for (name, variations) in &self.domain.responses {
+            let key = name.strip_prefix("utter_").filter(|key| key.contains('/'));
+            if let (Some(key), Some(first)) = (key.filter(|key| !self.domain.is_response_key(key)), variations.first())
+            {
+                let known = self.domain.retrieval_intents.values().flatten();
+                let hint = did_you_mean(key, known.map(String::as_str));
+                let message = format!("no example of nlu has the intent `{key}`{hint}");
+                self.cx.error(&first.place, &format!("responses.{name}"), message);
+            }
+        }
         for (name, place) in &self.domain.actions {
-            if name.starts_with("utter_") && !self.domain.responses.contains_key(name) {
+            let says = self.domain.responses.contains_key(name) || self.domain.is_retrieval_action(name);
+            if name.starts_with("utter_") && !says {
                 let message = format!("the response `{name}` is missing; write it below `responses:`");
                 self.cx.error(place, &format!("actions.{name}"), message);
             }
@@ -176,6 +184,24 @@ impl Checker<'_> {
     }
 
     fn nlu(&mut self, all: &Gathered) {
+        for (key, place) in &all.nlu.keys {
+            let response = format!("utter_{key}");
+            if !self.domain.responses.contains_key(&response) {
+                let names = self.domain.responses.keys().filter(|name| name.contains('/'));
+                let hint = did_you_mean(&response, names.map(String::as_str));
+                let message = format!("the response `{response}` is missing{hint}; write it below `responses:`");
+                self.cx.error(place, "nlu.intent", message);
+            }
+        }
+        let mut keyless: BTreeSet<&str> = BTreeSet::new();
+        for (example, place) in &all.nlu.examples {
+            let intent = example.intent.as_str();
+            let of_retrieval = self.domain.retrieval_intents.contains_key(intent);
+            if of_retrieval && example.response_key.is_none() && keyless.insert(intent) {
+                let message = format!("no response is selected for an example of `{intent}` alone; write `{intent}/…`");
+                self.cx.warn(place, "nlu.intent", message);
+            }
+        }
         for (example, place) in &all.nlu.examples {
             self.intent(place, "nlu.intent", &example.intent);
             for entity in &example.entities {
@@ -235,6 +261,10 @@ impl Checker<'_> {
     fn user(&mut self, story: &str, user: &UserStep) {
         if let Some(intent) = &user.intent {
             self.intent(&user.place, story, intent);
+        }
+        if let Some(key) = user.response_key.as_ref().filter(|key| !self.domain.is_response_key(key)) {
+            let domain = self.domain;
+            self.unknown(&user.place, story, "retrieval intent", key, domain.retrieval_intents.values().flatten());
         }
         for entity in &user.entities {
             self.entity(&user.place, story, &entity.entity, entity.role.as_deref(), entity.group.as_deref());

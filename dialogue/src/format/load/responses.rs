@@ -12,11 +12,6 @@ pub(super) fn responses(cx: &mut Cx, domain: &mut Domain, node: &Node) {
         let name = key.text.as_str();
         let field = format!("responses.{name}");
         let place = cx.key_place(key);
-        if name.contains('/') {
-            let message = "retrieval responses are not supported yet; give each its own intent, rule and utter_ name";
-            cx.error(&place, &field, message);
-            continue;
-        }
         if !name.starts_with("utter_") {
             cx.error(&place, &field, "the name of a response begins with `utter_`");
         }

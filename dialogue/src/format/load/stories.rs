@@ -188,7 +188,13 @@ fn user(cx: &mut Cx, field: &str, node: &Node, pairs: &[(Key, Node)], kind: Kind
     let mut step = UserStep { place: place.clone(), ..UserStep::default() };
     if let Some(node) = get(pairs, "intent") {
         let name = cx.text(node, &join(field, "intent"))?;
-        step.intent = Some(name.trim().trim_start_matches('/').to_owned());
+        let name = name.trim().trim_start_matches('/');
+        step.intent = Some(name.split_once('/').map_or(name, |(base, _)| base).to_owned());
+        step.response_key = name.contains('/').then(|| name.to_owned());
+        if kind != Kind::Test && step.response_key.is_some() {
+            let message = format!("found `{name}`; stories and rules know the retrieval intent alone, which is used");
+            cx.warn(&place, &join(field, "intent"), message);
+        }
     }
     if let Some(node) = get(pairs, "user") {
         let text = cx.text(node, &join(field, "user"))?;
