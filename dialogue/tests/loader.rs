@@ -70,7 +70,7 @@ fn unknown_keys_with_the_nearest_known_one() {
             domain.yml:1:1: intent: unknown key `intent`, did you mean `intents`?
             domain.yml:3:3: slots.size.mappings: is missing; say how the slot is filled, e.g. `mappings: [{type: custom}]`
             domain.yml:4:11: slots.size.type: found the text "txt", expected one of text, bool, float, list, categorical, any, did you mean `text`?
-            domain.yml:5:5: slots.size: unknown key `mapping`, did you mean `mappings`?; allowed are type, influence_conversation, initial_value, values, min_value, max_value, mappings, value_reset_delay
+            domain.yml:5:5: slots.size: unknown key `mapping`, did you mean `mappings`?; allowed are type, influence_conversation, initial_value, values, min_value, max_value, mappings, value_reset_delay, metadata
             domain.yml:8:5: forms.f: unknown key `required_slot`, did you mean `required_slots`?; allowed are required_slots, ignored_intents"#]],
     );
 }
@@ -81,13 +81,11 @@ fn a_story_that_names_unknown_things() {
     check(
         &[DOMAIN, ("data/stories.yml", stories)],
         expect![[r#"
-        data/stories.yml:4:5: stories.one: unknown intent `gret`, did you mean `greet`?
-        data/stories.yml:5:5: stories.one: unknown action `utter_hii`, did you mean `utter_hi`?
-        data/stories.yml:6:5: stories.one: unknown slot `size`
-        data/stories.yml:8:5: stories.one: unknown form `f`
-        data/stories.yml:9:5: stories.one: unknown entity `town`
-        data/stories.yml:12:5: stories[0].steps[6].bot: end-to-end stories are not supported in training; use `action: utter_…`
-        data/stories.yml:13:5: stories[0].steps[7].user: end-to-end stories are not supported in training; give the `intent`"#]],
+            data/stories.yml:4:5: stories.one: unknown intent `gret`, did you mean `greet`?
+            data/stories.yml:5:5: stories.one: unknown action `utter_hii`, did you mean `utter_hi`?
+            data/stories.yml:6:5: stories.one: unknown slot `size`
+            data/stories.yml:8:5: stories.one: unknown form `f`
+            data/stories.yml:9:5: stories.one: unknown entity `town`"#]],
     );
 }
 

@@ -44,6 +44,11 @@ impl Exec<'_> {
         if let Some(intent) = action.strip_prefix("utter_").filter(|i| domain.retrieval_intents.contains_key(*i)) {
             return self.say_selected(intent, tracker);
         }
+        if domain.e2e_actions.contains(action) {
+            self.replies += 1;
+            let reply = Reply { text: Some(action.to_owned()), ..Reply::default() };
+            return Ok(vec![Event::BotUttered { reply }]);
+        }
         // An assistant may replace a form, too, by a custom action of the same name.
         if domain.forms.contains_key(action) && !domain.actions.contains_key(action) {
             return self.form(action, tracker);

@@ -1,5 +1,6 @@
 //! The engine: what an assistant does with a message, as a pure state machine.
 
+mod checkpoints;
 mod compile;
 mod exec;
 mod external;
@@ -15,7 +16,7 @@ mod turn;
 mod two_stage;
 mod understand;
 
-pub(crate) use compile::{any_value, executed};
+pub(crate) use compile::{any_value, executed, slots_for_entities};
 pub use external::TurnTime;
 pub use turn::{Step, TurnInput, TurnOutcome, TurnRun};
 

@@ -29,6 +29,13 @@ struct Rule {
     names: BTreeSet<String>,
 }
 
+impl Rule {
+    /// Does it tell the last message by its words?
+    fn tells_words(&self) -> bool {
+        self.states.last().and_then(|s| s.user.as_ref()).is_some_and(|user| user.words.is_some())
+    }
+}
+
 /// What the states inside a form tell about leaving and resuming it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unhappy {
@@ -62,7 +69,7 @@ enum Learned {
 }
 
 /// What the rule policy says.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct RulePrediction {
     /// The action, if a rule says one.
     pub action: Option<String>,
@@ -72,6 +79,8 @@ pub(super) struct RulePrediction {
     pub interrupted: bool,
     /// No story knows of this: the turn is hidden from the memoization.
     pub rule_only: bool,
+    /// The last message counted by its words.
+    pub end_to_end: bool,
     source: Option<Source>,
 }
 
@@ -189,7 +198,7 @@ impl RulePolicy {
                 format!("contradicts the active form `{form}`; say `active_loop: null` where it ends")
             }
             None => {
-                let states = recent_states(tracker, item.events.len());
+                let states = recent_states(tracker, item.events.len(), false);
                 let clash = self.clashes.iter().find(|clash| ends_with(&states, &clash.states));
                 let others = clash.map(|clash| others(&clash.names, &item.story.name)).unwrap_or_default();
                 format!("contradicts the rule {others}, which does something else at the same moment")
@@ -206,12 +215,17 @@ impl RulePolicy {
 
     /// What to do next.
     pub(super) fn predict(&self, tracker: &Tracker) -> RulePrediction {
-        let mut said = self.by_default_intent(tracker);
-        if said.action.is_none() {
-            said = self.by_loop(tracker);
+        // Right behind a message a rule that tells it by its words comes before all but an active form.
+        let by_words = self.rules.iter().any(Rule::tells_words) && tracker.latest_action() == Some(ACTION_LISTEN);
+        let from_words = if by_words { self.by_rules(tracker, true) } else { RulePrediction::default() };
+        let mut said = if from_words.action.is_some() { from_words.clone() } else { self.by_default_intent(tracker) };
+        if said.action.is_none() || said.end_to_end {
+            let of_loop = self.by_loop(tracker);
+            said = if of_loop.action.is_some() { of_loop } else { said };
         }
         if said.action.is_none() {
-            said = self.by_rules(tracker);
+            said = self.by_rules(tracker, false);
+            said.interrupted |= from_words.interrupted;
         }
         said.rule_only = said.source.as_ref().is_some_and(|source| !self.used_in_stories.contains(source));
         said
@@ -253,19 +267,21 @@ impl RulePolicy {
         }
     }
 
-    fn by_rules(&self, tracker: &Tracker) -> RulePrediction {
+    fn by_rules(&self, tracker: &Tracker, by_words: bool) -> RulePrediction {
         let longest = self.rules.iter().map(|r| r.states.len()).max().unwrap_or(0).max(2);
-        let states = recent_states(tracker, longest);
+        let states = recent_states(tracker, longest, by_words);
         let mut best: Option<usize> = None;
         for (index, rule) in self.rules.iter().enumerate() {
             let longer = best.is_none_or(|b| rule.key_len > self.rules[b].key_len);
-            if longer && !rule.states.is_empty() && ends_with(&states, &rule.states) {
+            let asked = !by_words || rule.tells_words();
+            if longer && asked && !rule.states.is_empty() && ends_with(&states, &rule.states) {
                 best = Some(index);
             }
         }
         let mut said = RulePrediction {
             action: best.map(|b| self.rules[b].action.clone()),
             source: best.map(Source::Rule),
+            end_to_end: by_words && best.is_some(),
             ..RulePrediction::default()
         };
         if let Some(form) = tracker.active_loop_name() {

@@ -24,6 +24,8 @@ pub struct Domain {
     /// The keys of each retrieval intent, by their full names (`faq/ask_name`), as the examples name them. The action
     /// `utter_faq` says the response of the one that was selected.
     pub retrieval_intents: BTreeMap<String, BTreeSet<String>>,
+    /// Actions that say exactly what their name is: those of `e2e_actions` and of stories (`bot: …`).
+    pub e2e_actions: BTreeSet<String>,
     /// When a conversation begins anew.
     pub session: SessionConfig,
 }

@@ -36,8 +36,8 @@ pub struct TestStory {
 pub enum StoryStep {
     /// The user says something.
     User(UserStep),
-    /// The user says one of these things.
-    Or(Vec<UserStep>),
+    /// One of these: the user says one of several things (`User`), or one of several slots is set (`SlotWasSet`).
+    Or(Vec<StoryStep>),
     /// The assistant does something.
     Action {
         /// The action's name.
@@ -45,7 +45,7 @@ pub enum StoryStep {
         /// Where it stands.
         place: Place,
     },
-    /// The assistant says these words (test stories).
+    /// The assistant says exactly these words: in training an action of that name, in test stories what is expected.
     Bot {
         /// The words.
         text: String,
@@ -86,7 +86,7 @@ pub struct UserStep {
     pub intent: Option<String>,
     /// The full name of a retrieval intent's key (`faq/ask_name`), where a test story names one.
     pub response_key: Option<String>,
-    /// The words, without markup, in a test story.
+    /// The words, without markup. Alone, in training, they stand for messages with the same words.
     pub text: Option<String>,
     /// The entities.
     pub entities: Vec<StepEntity>,

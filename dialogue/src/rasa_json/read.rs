@@ -69,7 +69,8 @@ impl Event {
             "agent" => Event::AgentUttered { text: text("text")? },
             "entities" => Event::EntitiesAdded { entities: entities_from(object.get("entities"))? },
             "action" => Event::ActionExecuted {
-                action: text("name")?,
+                // An action that says its own words has these in place of a name.
+                action: optional("action_text").map_or_else(|| text("name"), Ok)?,
                 policy: optional("policy"),
                 confidence: object.get("confidence").and_then(Json::as_f64).unwrap_or(1.0) as f32,
             },

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     Event, SessionId, TimestampMs, Understanding,
     format::Domain,
-    tracker::{RULE_ONLY, Tracker},
+    tracker::{Marks, Tracker},
 };
 use serde_json::{Map, Value as Json, json};
 
@@ -40,15 +40,14 @@ impl Event {
             }),
             Event::BotUttered { reply } => bot_json(reply),
             Event::ActionExecuted { action, policy, confidence } => {
-                let hidden = policy.as_deref() == Some(RULE_ONLY);
-                let policy = if hidden { Some("RulePolicy") } else { policy.as_deref() };
+                let (policy, marks) = policy.as_deref().map(Marks::split).unzip();
                 json!({
                     "event": "action",
                     "name": action,
                     "policy": policy,
                     "confidence": number(*confidence),
                     "action_text": null,
-                    "hide_rule_turn": hidden,
+                    "hide_rule_turn": marks.is_some_and(|m| m.rule_only),
                 })
             }
             Event::SlotSet { name, value } => json!({"event": "slot", "name": name, "value": value.to_json()}),
@@ -111,6 +110,11 @@ fn sequence<'e>(events: impl IntoIterator<Item = (TimestampMs, &'e Event)>, doma
                     parse.extend(parsed);
                 }
             }
+            (Event::ActionExecuted { action, .. }, _) if domain.is_some_and(|d| d.e2e_actions.contains(action)) => {
+                let mut json = event.to_rasa_json(at);
+                (json["name"], json["action_text"]) = (Json::Null, json!(action));
+                out.push(json);
+            }
             _ => out.push(event.to_rasa_json(at)),
         }
     }
@@ -149,7 +153,13 @@ impl Tracker {
             "events": sequence(self.events().map(|e| (TimestampMs(0), e)), Some(self.domain())),
             "latest_input_channel": channel,
             "active_loop": active,
-            "latest_action": self.latest_action().map_or_else(|| json!({}), |name| json!({"action_name": name})),
+            "latest_action": self.latest_action().map_or_else(
+                || json!({}),
+                |name| match self.domain().e2e_actions.contains(name) {
+                    true => json!({"action_text": name}),
+                    false => json!({"action_name": name}),
+                },
+            ),
             "latest_action_name": self.latest_action(),
         })
     }

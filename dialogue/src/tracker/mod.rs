@@ -4,10 +4,12 @@
 //! replays what is left, and the repeated runs of a form on its happy path count as one for the policies.
 
 mod history;
+mod marks;
 mod reminders;
 mod state;
 
 pub(crate) use history::Applied;
+pub(crate) use marks::Marks;
 pub use reminders::Reminder;
 pub(crate) use reminders::{EXTERNAL_PREFIX, IS_EXTERNAL, REMINDER, triggered_by};
 pub(crate) use state::{SHOULD_NOT_BE_SET, SlotFeature, State, UserState};
@@ -29,8 +31,6 @@ pub const ACTION_LISTEN: &str = "action_listen";
 pub const REQUESTED_SLOT: &str = "requested_slot";
 /// The built-in loop that makes sure of what the user means.
 pub(crate) const TWO_STAGE_FALLBACK: &str = "action_two_stage_fallback";
-/// The policy name of a rule's prediction that no story knows of; such turns are hidden from the memoization.
-pub(crate) const RULE_ONLY: &str = "RulePolicy (rule only)";
 
 /// The active form.
 #[derive(Debug, Clone, PartialEq)]
@@ -227,7 +227,8 @@ impl Tracker {
                 self.history.collapse_loop(action);
                 return;
             }
-            let before = history::Before { state: self.state(), sticky: self.is_sticky() };
+            let state = self.state_with(Marks::of(event).end_to_end);
+            let before = history::Before { state, sticky: self.is_sticky() };
             self.history.push(Arc::clone(event), Some(before));
         } else {
             self.history.push(Arc::clone(event), None);

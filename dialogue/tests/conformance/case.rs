@@ -6,6 +6,8 @@ use std::fmt;
 pub struct Case {
     pub name: String,
     pub feature: String,
+    /// Where Rasa does something else: why.
+    pub differs: Option<String>,
     /// Path and text of each file.
     pub files: Vec<(String, String)>,
     /// The conversation's input, with what happened behind each; nothing for a case of the loader alone.
@@ -34,13 +36,17 @@ pub fn parse(file: &str, text: &str) -> Vec<Case> {
     for line in text.lines() {
         if let Some(name) = line.strip_prefix("=== ") {
             let (name, feature) = (name.to_owned(), String::new());
-            out.push(Case { name, feature, files: Vec::new(), talk: None, said: Vec::new() });
+            out.push(Case { name, feature, differs: None, files: Vec::new(), talk: None, said: Vec::new() });
             part = "";
             continue;
         }
         let case = out.last_mut().unwrap_or_else(|| panic!("{file}: a case begins with `=== name`"));
         if let Some(feature) = line.strip_prefix("feature: ") {
             case.feature = feature.to_owned();
+            continue;
+        }
+        if let Some(why) = line.strip_prefix("differs: ").filter(|_| part.is_empty()) {
+            case.differs = Some(why.to_owned());
             continue;
         }
         if let Some(found) = line.strip_prefix("--- ") {
@@ -76,6 +82,9 @@ pub fn parse(file: &str, text: &str) -> Vec<Case> {
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "=== {}\nfeature: {}", self.name, self.feature)?;
+        if let Some(why) = &self.differs {
+            writeln!(f, "differs: {why}")?;
+        }
         for (path, text) in &self.files {
             write!(f, "--- {path}\n{text}")?;
         }

@@ -19,8 +19,19 @@ pub(super) struct Gathered {
 }
 
 /// The keys of a domain file.
-pub(super) const KEYS: [&str; 9] =
-    ["intents", "entities", "slots", "forms", "responses", "actions", "session_config", "config", "e2e_actions"];
+pub(super) const KEYS: [&str; 10] = [
+    "intents",
+    "entities",
+    "slots",
+    "forms",
+    "responses",
+    "actions",
+    "session_config",
+    "config",
+    "e2e_actions",
+    // Whatever the author notes.
+    "metadata",
+];
 
 /// Reads one section.
 pub(super) fn section(cx: &mut Cx, gathered: &mut Gathered, key: &Key, node: &Node) {
@@ -34,18 +45,19 @@ pub(super) fn section(cx: &mut Cx, gathered: &mut Gathered, key: &Key, node: &No
         "actions" => actions(cx, domain, node),
         "session_config" => session_config(cx, gathered, key, node),
         "config" => {
-            let place = cx.key_place(key);
             let pairs = cx.map(node, "config", "a mapping");
             cx.known_keys(pairs, "config", &["store_entities_as_slots"]);
-            if get(pairs, "store_entities_as_slots").is_some() {
-                cx.warn(&place, "config.store_entities_as_slots", "has no effect; write slot mappings instead");
+            if let Some(node) = get(pairs, "store_entities_as_slots") {
+                let field = "config.store_entities_as_slots";
+                if cx.bool(node, field) == Some(false) {
+                    let place = cx.place(node);
+                    let message = "has no effect, as in Rasa 3.6: entities in stories fill the slots that map them";
+                    cx.warn(&place, field, message);
+                }
             }
         }
-        _ => {
-            let place = cx.key_place(key);
-            let message = "end-to-end actions are not supported; give the words a response name and use that";
-            cx.error(&place, "e2e_actions", message);
-        }
+        "e2e_actions" => domain.e2e_actions.extend(cx.texts(node, "e2e_actions")),
+        _ => {}
     }
 }
 
@@ -77,7 +89,7 @@ fn intents(cx: &mut Cx, domain: &mut Domain, node: &Node) {
         let mut intent = Intent { place: place.clone(), ..Intent::default() };
         if let Some(settings) = settings {
             let pairs = cx.map(settings, &field, "the intent's settings");
-            cx.known_keys(pairs, &field, &["use_entities", "ignore_entities"]);
+            cx.known_keys(pairs, &field, &["use_entities", "ignore_entities", "metadata"]);
             if let Some(used) = get(pairs, "use_entities") {
                 intent.use_entities = match &used.data {
                     Data::Bool(true) | Data::Null => None,
@@ -103,7 +115,7 @@ fn entities(cx: &mut Cx, domain: &mut Domain, node: &Node) {
         let mut entity = EntityType { influences: true, place: place.clone(), ..EntityType::default() };
         if let Some(settings) = settings {
             let pairs = cx.map(settings, &field, "the entity's settings");
-            cx.known_keys(pairs, &field, &["roles", "groups", "influence_conversation"]);
+            cx.known_keys(pairs, &field, &["roles", "groups", "influence_conversation", "metadata"]);
             for (key, list) in [("roles", &mut entity.roles), ("groups", &mut entity.groups)] {
                 if let Some(node) = get(pairs, key) {
                     *list = cx.texts(node, &join(&field, key));

@@ -11,11 +11,11 @@ mod slots;
 mod stories;
 mod yaml;
 
-use super::{Assistant, Config, Diagnostic, Loaded, Place, Slot, SourceFile, Story, TestStory};
+use super::{Assistant, Config, Diagnostic, Loaded, Place, Slot, SourceFile, Story, StoryStep, TestStory};
 use cx::Cx;
 pub(crate) use cx::did_you_mean;
 pub(crate) use refs::{BUILT_IN_ACTIONS, DEFAULT_INTENTS};
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 use stories::Kind;
 use yaml::{Data, Node};
 
@@ -51,6 +51,13 @@ pub(super) fn load(files: &[SourceFile]) -> Result<Loaded, Vec<Diagnostic>> {
         cx.error(&place, "", "no file whose name ends in .yml or .yaml; expected domain.yml at least");
     }
     add_requested_slot(&mut all);
+    let mut said = BTreeSet::new();
+    all.rules.iter().chain(&all.stories).flat_map(|s| &s.steps).for_each(|step| {
+        if let StoryStep::Bot { text, .. } = step {
+            said.insert(text.clone());
+        }
+    });
+    all.domain.domain.e2e_actions.append(&mut said);
     for full in all.nlu.keys.keys() {
         let base = full.split_once('/').map_or(full.as_str(), |(base, _)| base);
         all.domain.domain.retrieval_intents.entry(base.to_owned()).or_default().insert(full.clone());

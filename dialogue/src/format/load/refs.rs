@@ -93,6 +93,7 @@ impl Checker<'_> {
             || domain.responses.contains_key(name)
             || domain.forms.contains_key(name)
             || domain.is_retrieval_action(name)
+            || domain.e2e_actions.contains(name)
             || BUILT_IN_ACTIONS.contains(&name);
         if !known {
             let names = domain.actions.keys().chain(domain.responses.keys()).chain(domain.forms.keys());
@@ -214,7 +215,11 @@ impl Checker<'_> {
         let field = format!("{list}.{}", story.name);
         self.steps(&field, &story.condition);
         self.steps(&field, &story.steps);
-        let users = story.steps.iter().filter(|s| matches!(s, StoryStep::User(_) | StoryStep::Or(_))).count();
+        let speaks = |s: &&StoryStep| match s {
+            StoryStep::Or(options) => options.iter().any(|o| matches!(o, StoryStep::User(_))),
+            other => matches!(other, StoryStep::User(_)),
+        };
+        let users = story.steps.iter().filter(speaks).count();
         if list == "rules" && self.restrict_rules && users > 1 {
             let message = format!("has {users} user messages, a rule may have one; write a story");
             self.cx.error(&story.place, &field, message);
@@ -223,13 +228,25 @@ impl Checker<'_> {
         if let (true, Some(StoryStep::Checkpoint { place, .. })) = (list == "rules", checkpoint) {
             self.cx.error(place, &field, "a rule cannot hold a checkpoint; write a story");
         }
+        let begins = story.steps.iter().take_while(|s| matches!(s, StoryStep::Checkpoint { .. })).count();
+        for (i, step) in story.steps.iter().enumerate() {
+            let StoryStep::Checkpoint { name, slots, place } = step else { continue };
+            if i >= begins && !slots.is_empty() {
+                let message = format!("the slots of the checkpoint `{name}` count only where a story begins with it");
+                self.cx.warn(place, &field, message);
+            }
+            for (slot, _) in slots.iter().filter(|(_, value)| value.is_none()) {
+                let message = format!("the checkpoint `{name}` needs the value that `{slot}` must have");
+                self.cx.error(place, &field, message);
+            }
+        }
     }
 
     fn steps(&mut self, name: &str, steps: &[StoryStep]) {
         for step in steps {
             match step {
                 StoryStep::User(user) => self.user(name, user),
-                StoryStep::Or(options) => options.iter().for_each(|user| self.user(name, user)),
+                StoryStep::Or(options) => self.steps(name, options),
                 StoryStep::Action { name: action, place } => self.action(place, name, action),
                 StoryStep::ActiveLoop { name: Some(form), place } => self.form(place, name, form),
                 StoryStep::SlotWasSet { slots, place } | StoryStep::Checkpoint { slots, place, .. } => {
@@ -250,7 +267,7 @@ impl Checker<'_> {
                     self.unknown(place, story, &format!("value of the categorical slot `{name}`"), &found, values);
                 }
             }
-            (SlotKind::Categorical(_) | SlotKind::Float { .. }, None) => {
+            (SlotKind::Categorical(_) | SlotKind::Float { .. } | SlotKind::Bool, None) if slot.influences => {
                 let message = format!("the slot `{name}` needs a value here, e.g. `{name}: …`");
                 self.cx.error(place, story, message);
             }
