@@ -46,9 +46,9 @@ fn there_are_enough_cases_and_each_stands_for_a_feature() {
     let files = files();
     let cases: Vec<&Case> = files.iter().flat_map(|(_, cases)| cases).collect();
     let refused = cases.iter().filter(|c| c.is_refused()).count();
-    assert!(cases.len() - refused >= 20, "{} conversations", cases.len() - refused);
-    assert!(refused >= 2, "{refused} malformed inputs");
-    assert!(cases.len() >= 24, "{} cases", cases.len());
+    assert!(cases.len() - refused >= 45, "{} conversations", cases.len() - refused);
+    assert!(refused >= 25, "{refused} malformed inputs");
+    assert!(cases.len() >= 70, "{} cases", cases.len());
     let names: BTreeSet<&str> = cases.iter().map(|c| c.name.as_str()).collect();
     assert_eq!(names.len(), cases.len(), "each name is used once");
     for case in cases {

@@ -96,9 +96,8 @@ fn duplicates_name_both_places() {
     check(
         &[DOMAIN, ("more/domain.yml", second)],
         expect![[r#"
-        more/domain.yml:1:11: intents.bye: declared twice; the first time at domain.yml:1:18
-        more/domain.yml:3:3: responses.utter_hi: declared twice; the first time at domain.yml:4:3
-        more/domain.yml:6:28: session_config.session_expiration_time: found the number -1, expected minutes, 0 or more"#]],
+            more/domain.yml:3:3: responses.utter_hi: declared twice, and not in the same way; the first time at domain.yml:4:3
+            more/domain.yml:6:28: session_config.session_expiration_time: found the number -1, expected minutes, 0 or more"#]],
     );
 }
 
@@ -175,12 +174,12 @@ fn settings() {
     check(
         &[DOMAIN, ("config.yml", config)],
         expect![[r#"
-        config.yml:1:9: recipe: found the text "graph.v1", expected default.v1
-        config.yml:3:1: pipline: unknown key `pipline`, did you mean `pipeline`?
-        config.yml:5:3: pipeline[0]: unknown component `WhitespaceTokeniser`, did you mean `WhitespaceTokenizer`?; custom components are not supported
-        config.yml:10:14: pipeline[3].threshold: found the number 1.5, expected a number from 0 to 1
-        config.yml:11:1: policies: unknown action `action_fallback`
-        config.yml:15:3: policies[2]: unknown policy `my.Policy`, did you mean `TEDPolicy`?; custom policies are not supported"#]],
+            config.yml:1:9: recipe: found the text "graph.v1", expected default.v1
+            config.yml:3:1: pipline: unknown key `pipline`, did you mean `pipeline`?
+            config.yml:5:3: pipeline[0]: unknown component `WhitespaceTokeniser`, did you mean `WhitespaceTokenizer`?; custom components are not supported: let a custom action look at the message, or write examples, regexes and lookup tables
+            config.yml:10:14: pipeline[3].threshold: found the number 1.5, expected a number from 0 to 1
+            config.yml:11:1: policies: unknown action `action_fallback`
+            config.yml:15:3: policies[2]: unknown policy `my.Policy`, did you mean `TEDPolicy`?; custom policies are not supported: write rules and stories, or let a custom action choose the next one with a `followup` event"#]],
     );
     let config = "policies:\n- name: MemoizationPolicy\n";
     let rules = "rules:\n- rule: one\n  steps:\n  - intent: greet\n  - action: utter_hi\n";

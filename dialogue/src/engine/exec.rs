@@ -99,10 +99,11 @@ impl Exec<'_> {
             return Err(Stop::Failed(message));
         };
         let response = format!("utter_{best}");
-        match self.say(&response, tracker) {
-            Some(said) => Ok(vec![said]),
-            None => Err(Stop::Failed(format!("utter_{intent}: nothing of the response `{response}` may be said here"))),
+        let said = self.say(&response, tracker);
+        if said.is_empty() {
+            return Err(Stop::Failed(format!("utter_{intent}: nothing of the response `{response}` may be said here")));
         }
+        Ok(said)
     }
 
     /// Says the words that the last message brings along in its metadata, under `message`.
@@ -126,15 +127,16 @@ impl Exec<'_> {
     }
 
     /// Says a response, if the domain has it.
-    pub(super) fn say(&mut self, response: &str, tracker: &Tracker) -> Option<Event> {
-        self.render(response, tracker, &BTreeMap::new()).map(|reply| Event::BotUttered { reply })
+    pub(super) fn say(&mut self, response: &str, tracker: &Tracker) -> Vec<Event> {
+        let replies = self.render(response, tracker, &BTreeMap::new());
+        replies.into_iter().map(|reply| Event::BotUttered { reply }).collect()
     }
 
-    fn render(&mut self, response: &str, tracker: &Tracker, extra: &BTreeMap<String, Value>) -> Option<Reply> {
+    fn render(&mut self, response: &str, tracker: &Tracker, extra: &BTreeMap<String, Value>) -> Vec<Reply> {
         let channel = self.input.input_channel.as_deref();
-        let reply = respond::render(tracker, response, channel, extra, self.input.seed, self.replies)?;
-        self.replies += 1;
-        Some(reply)
+        let replies = respond::render(tracker, response, channel, extra, self.input.seed, self.replies);
+        self.replies += replies.len();
+        replies
     }
 
     /// Calls a custom action: its messages first, then its events, as in Rasa.
@@ -150,31 +152,33 @@ impl Exec<'_> {
         };
         let mut events = Vec::new();
         for reply in &result.replies {
-            events.push(Event::BotUttered { reply: self.reply_of_action(action, reply, tracker)? });
+            let replies = self.replies_of_action(action, reply, tracker)?;
+            events.extend(replies.into_iter().map(|reply| Event::BotUttered { reply }));
         }
         events.extend(result.events.iter().cloned());
         Ok(events)
     }
 
     /// A reply that names a response is rendered; what else it holds is added, and a map under `custom` gives values.
-    fn reply_of_action(&mut self, action: &str, reply: &Reply, tracker: &Tracker) -> Result<Reply, Stop> {
+    fn replies_of_action(&mut self, action: &str, reply: &Reply, tracker: &Tracker) -> Result<Vec<Reply>, Stop> {
         let Some(response) = &reply.response else {
             self.replies += 1;
-            return Ok(reply.clone());
+            return Ok(vec![reply.clone()]);
         };
         let none = BTreeMap::new();
         let extra = match &reply.custom {
             Some(Value::Map(map)) => map,
             _ => &none,
         };
-        let Some(mut out) = self.render(response, tracker, extra) else {
+        let mut replies = self.render(response, tracker, extra);
+        let Some(out) = replies.first_mut() else {
             return Err(Stop::Failed(format!("action {action} names the response `{response}`, which does not exist")));
         };
-        out.text = reply.text.clone().or(out.text);
-        out.image = reply.image.clone().or(out.image);
-        out.attachment = reply.attachment.clone().or(out.attachment);
+        out.text = reply.text.clone().or(out.text.take());
+        out.image = reply.image.clone().or(out.image.take());
+        out.attachment = reply.attachment.clone().or(out.attachment.take());
         out.buttons.extend(reply.buttons.iter().cloned());
-        Ok(out)
+        Ok(replies)
     }
 }
 

@@ -21,7 +21,7 @@ pub use external::TurnTime;
 pub use turn::{Step, TurnInput, TurnOutcome, TurnRun};
 
 use crate::{
-    Understanding,
+    Entity, Understanding,
     format::{Assistant, Diagnostic},
     tracker::Tracker,
 };
@@ -72,7 +72,12 @@ impl Engine {
     }
     /// Completes a model's understanding: regular expressions, lookup tables, synonyms, unknown intents, fallback.
     pub fn understand(&self, raw: Understanding) -> Understanding {
-        understand::complete(&self.assistant, &self.extractors, raw)
+        self.understand_with(raw, Vec::new())
+    }
+    /// The same, with the entities that the assistant's [extractors](crate::format::Config::extractors) found in the text:
+    /// those of types that the domain declares are added.
+    pub fn understand_with(&self, raw: Understanding, extracted: Vec<Entity>) -> Understanding {
+        understand::complete(&self.assistant, &self.extractors, raw, extracted)
     }
     /// Begins a turn. The tracker is left as it is; [`TurnOutcome::events`] are what to apply to it.
     pub fn begin(&self, tracker: &Tracker, input: TurnInput) -> TurnRun<'_> {

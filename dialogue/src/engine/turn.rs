@@ -253,13 +253,16 @@ impl<'e> TurnRun<'e> {
 
     /// A custom action failed: the user hears of it, and the conversation goes on with the next message.
     fn apologise(&mut self, action: Option<&str>, reason: String) {
-        let said = self.exec(|exec| exec.say(APOLOGY_RESPONSE, &self.tracker));
         let plain = Reply { response: Some(APOLOGY_RESPONSE.into()), text: Some(APOLOGY.into()), ..Reply::default() };
+        let mut said = self.exec(|exec| exec.say(APOLOGY_RESPONSE, &self.tracker));
+        if said.is_empty() {
+            said.push(Event::BotUttered { reply: plain });
+        }
         let mut events = Vec::new();
         // A form that refused would wait for something else to happen; it must read the next answer.
         let action = action.filter(|action| !self.tracker.is_loop(action));
         events.extend(action.map(|action| Event::ActionRejected { action: action.to_owned() }));
-        events.push(said.unwrap_or(Event::BotUttered { reply: plain }));
+        events.extend(said);
         events.push(super::executed(ACTION_LISTEN));
         self.take(events);
         self.outcome.failure = Some(reason);

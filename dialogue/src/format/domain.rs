@@ -168,8 +168,10 @@ pub struct Variation {
     pub text: Option<String>,
     /// The address of a picture.
     pub image: Option<String>,
-    /// Buttons, in order.
+    /// Buttons, in order; quick replies are buttons, too.
     pub buttons: Vec<crate::ReplyButton>,
+    /// The elements of a list or a carousel: each is a message of its own, as Rasa's channels say them by default.
+    pub elements: Vec<Element>,
     /// An attachment.
     pub attachment: Option<Value>,
     /// Anything else.
@@ -180,6 +182,17 @@ pub struct Variation {
     pub conditions: Vec<(String, Value)>,
     /// Where it is declared.
     pub place: Place,
+}
+
+/// An element of a list or a carousel.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Element {
+    /// Its title.
+    pub title: String,
+    /// What stands below it.
+    pub subtitle: String,
+    /// Its buttons.
+    pub buttons: Vec<crate::ReplyButton>,
 }
 
 /// When a conversation begins anew.

@@ -10,9 +10,11 @@ mod story;
 pub(crate) use load::{BUILT_IN_ACTIONS, DEFAULT_INTENTS, did_you_mean};
 
 pub use assistant::{Assistant, Loaded, LookupTable, NamedRegex};
-pub use config::{Config, FallbackConfig, MemoizationConfig, RulePolicyConfig};
+pub use config::{
+    Config, ExtractorConfig, FallbackConfig, MemoizationConfig, RegexExtractorConfig, RulePolicyConfig, SelectorConfig,
+};
 pub use domain::{
-    Domain, EntityType, Form, Intent, Mapping, MappingCondition, MappingSource, SessionConfig, Slot, SlotKind,
+    Domain, Element, EntityType, Form, Intent, Mapping, MappingCondition, MappingSource, SessionConfig, Slot, SlotKind,
     Variation,
 };
 pub use source::{Diagnostic, Place, SourceFile};

@@ -55,7 +55,7 @@ impl Event {
             "restart" => Event::Restarted,
             "active_loop" | "form" => Event::ActiveLoopChanged { name: optional("name") },
             "loop_interrupted" => Event::LoopInterrupted {
-                interrupted: object.get("is_loop_interrupted").and_then(Json::as_bool).unwrap_or(false),
+                interrupted: object.get("is_interrupted").and_then(Json::as_bool).unwrap_or(false),
             },
             "form_validation" => {
                 Event::LoopInterrupted { interrupted: !object.get("validate").and_then(Json::as_bool).unwrap_or(true) }

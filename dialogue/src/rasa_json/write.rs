@@ -55,7 +55,7 @@ impl Event {
             Event::Restarted => json!({"event": "restart"}),
             Event::ActiveLoopChanged { name } => json!({"event": "active_loop", "name": name}),
             Event::LoopInterrupted { interrupted } => {
-                json!({"event": "loop_interrupted", "is_loop_interrupted": interrupted})
+                json!({"event": "loop_interrupted", "is_interrupted": interrupted})
             }
             Event::ActionRejected { action } => {
                 json!({"event": "action_execution_rejected", "name": action, "policy": null, "confidence": null})

@@ -123,7 +123,7 @@ def selectors(keys):
 def value(found):
     if found is None:
         return "None"
-    return found if isinstance(found, str) else json.dumps(found, separators=(",", ":"), ensure_ascii=False)
+    return found if isinstance(found, str) else json.dumps(found, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
 
 
 def show(event):
@@ -136,7 +136,7 @@ def show(event):
         if data.get("image"):
             line += f" (image {data['image']})"
         for button in data.get("buttons") or []:
-            line += f" [{button['title']} {button['payload']}]"
+            line += f" [{button['title']} {button.get('payload', button['title'])}]"
         if data.get("attachment") and data["attachment"] != data.get("image"):
             line += f" (attachment {value(data['attachment'])})"
         if data.get("custom"):

@@ -3,8 +3,12 @@
 mod config;
 mod cx;
 mod domain;
+mod imports;
 mod markup;
+mod merge;
 mod nlu;
+mod pipeline;
+mod policies;
 mod refs;
 mod responses;
 mod slots;
@@ -14,6 +18,7 @@ mod yaml;
 use super::{Assistant, Config, Diagnostic, Loaded, Place, Slot, SourceFile, Story, StoryStep, TestStory};
 use cx::Cx;
 pub(crate) use cx::did_you_mean;
+use imports::Imports;
 pub(crate) use refs::{BUILT_IN_ACTIONS, DEFAULT_INTENTS};
 use std::{collections::BTreeSet, sync::Arc};
 use stories::Kind;
@@ -35,8 +40,13 @@ struct Gathered {
 pub(super) fn load(files: &[SourceFile]) -> Result<Loaded, Vec<Diagnostic>> {
     let mut cx = Cx::default();
     let mut all = Gathered::default();
+    let imports = Imports::find(&mut cx, files);
     for file in files {
         cx.path.clone_from(&file.path);
+        // The settings of what is imported say no more than what they import in turn.
+        if imports.are_of_import(&file.path) || !imports.reads(&mut cx, &file.path) {
+            continue;
+        }
         match yaml::parse(&file.text) {
             Ok(Some(node)) => read_file(&mut cx, &mut all, file, &node),
             Ok(None) => {}

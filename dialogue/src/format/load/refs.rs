@@ -35,6 +35,13 @@ pub(super) fn check(cx: &mut Cx, all: &Gathered) {
     for (list, rules) in [("rules", &all.rules), ("stories", &all.stories)] {
         rules.iter().for_each(|story| checker.story(list, story));
     }
+    for selector in &all.config.selectors {
+        let known = &checker.domain.retrieval_intents;
+        let unknown = selector.retrieval_intent.as_ref().filter(|name| !known.contains_key(*name));
+        if let Some(name) = unknown {
+            checker.unknown(&selector.place, "pipeline", "retrieval intent", name, known.keys());
+        }
+    }
     all.tests.iter().for_each(|test| checker.steps(&format!("tests.{}", test.name), &test.steps));
     if let Some(rules) = &all.config.rules {
         let place = all.config_at.clone().unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use super::{
     cx::{Cx, get, join},
-    domain::duplicate,
+    merge::declare,
     yaml::{Data, Key, Node},
 };
 use crate::{
@@ -14,14 +14,10 @@ pub(super) fn slots(cx: &mut Cx, domain: &mut Domain, node: &Node) {
     for (key, settings) in cx.map(node, "slots", "a mapping of slots") {
         let field = format!("slots.{}", key.text);
         let place = cx.key_place(key);
-        if let Some(first) = domain.slots.get(&key.text) {
-            let first = first.place.clone();
-            duplicate(cx, &place, &field, &first);
-            continue;
+        let slot = slot(cx, &field, place.clone(), settings);
+        if declare(cx, &mut domain.slots, (&key.text, &field), &place, slot) {
+            domain.slot_order.push(key.text.clone());
         }
-        let slot = slot(cx, &field, place, settings);
-        domain.slot_order.push(key.text.clone());
-        domain.slots.insert(key.text.clone(), slot);
     }
 }
 
