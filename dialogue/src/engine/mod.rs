@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod compile;
+mod contradictions;
 mod exec;
 mod external;
 mod forms;
