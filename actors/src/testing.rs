@@ -146,7 +146,12 @@ impl Scorer for TwoWords {
             .map(|u| {
                 let name = if u.text.starts_with("bye") { "goodbye" } else { "greet" };
                 let intent = ScoredIntent { name: name.into(), confidence: 1.0 };
-                Understanding { text: u.text.clone(), ranking: vec![intent.clone()], intent, entities: Vec::new() }
+                Understanding {
+                    text: u.text.clone(),
+                    ranking: vec![intent.clone()],
+                    intent,
+                    ..Understanding::default()
+                }
             })
             .collect())
     }

@@ -51,6 +51,7 @@ fn understand(text: &str) -> Understanding {
         intent: intent(0),
         ranking: (0..intents).map(intent).collect(),
         entities: (0..entities).map(entity).collect(),
+        selections: Vec::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The events of a conversation. A tracker is a pure fold over them.
 
-use crate::{Entity, Reply, ScoredIntent, Value};
+use crate::{Entity, Reply, ScoredIntent, Selection, TimestampMs, Value};
 use serde::{Deserialize, Serialize};
 
 /// Something that happened in a conversation, in Rasa's vocabulary.
@@ -87,5 +87,35 @@ pub enum Event {
     AgentUttered {
         /// The words.
         text: String,
+    },
+    /// What else was understood of the message right before: it stands directly behind its `UserUttered`, where there is
+    /// more to say than the intent. On Rasa's wire it is part of the `user` event.
+    UtteranceParsed {
+        /// The intents, best first, where the best is no more than a fallback.
+        ranking: Vec<ScoredIntent>,
+        /// What response selectors chose.
+        selections: Vec<Selection>,
+    },
+    /// An intent is to be triggered at a later time (`reminder`). A second one of a name replaces the first.
+    ReminderScheduled {
+        /// Its name.
+        name: String,
+        /// The intent.
+        intent: String,
+        /// The entities that come with the intent.
+        entities: Vec<Entity>,
+        /// When.
+        at: TimestampMs,
+        /// Is it dropped when the user says something before?
+        kill_on_user_message: bool,
+    },
+    /// Reminders are dropped (`cancel_reminder`): those that agree with all that is named here, all where nothing is.
+    ReminderCancelled {
+        /// Of this name.
+        name: Option<String>,
+        /// With this intent.
+        intent: Option<String>,
+        /// With exactly these entities.
+        entities: Option<Vec<Entity>>,
     },
 }

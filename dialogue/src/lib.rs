@@ -21,5 +21,5 @@ pub mod value;
 pub use command::{CommitOutcome, CommitTurn, Reply, ReplyButton, SessionSnapshot, TurnRecord};
 pub use event::Event;
 pub use ids::{IdempotencyKey, NodeId, ReleaseId, SessionId, ShardId, TimestampMs, Zone};
-pub use understanding::{EncodedUtterance, Entity, NluExample, ScoredIntent, Understanding};
+pub use understanding::{EncodedUtterance, Entity, NluExample, ScoredIntent, Selection, Understanding};
 pub use value::Value;

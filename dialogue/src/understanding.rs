@@ -44,6 +44,42 @@ pub struct Understanding {
     pub ranking: Vec<ScoredIntent>,
     /// In the order of their start.
     pub entities: Vec<Entity>,
+    /// What the response selectors chose, one for each retrieval intent that has one.
+    pub selections: Vec<Selection>,
+}
+
+/// What a response selector makes of an utterance.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Selection {
+    /// The retrieval intent whose keys are ranked; `default` stands for a selector over all of them, as in Rasa.
+    pub retrieval_intent: String,
+    /// Its keys by their full names (`faq/ask_name`), best first.
+    pub ranking: Vec<ScoredIntent>,
+}
+
+impl Selection {
+    /// One key, by its full name.
+    pub(crate) fn of(full: &str, confidence: f32) -> Self {
+        let retrieval_intent = full.split_once('/').map_or(full, |(base, _)| base).to_owned();
+        Selection { retrieval_intent, ranking: vec![ScoredIntent { name: full.to_owned(), confidence }] }
+    }
+}
+
+/// The name of a selector over all retrieval intents.
+pub(crate) const SELECTOR_OF_ALL: &str = "default";
+
+impl Understanding {
+    /// The full name of the best key of a retrieval intent (`faq/ask_name`), if a selector chose one.
+    pub fn selected(&self, retrieval_intent: &str) -> Option<&ScoredIntent> {
+        let of = |name: &str| self.selections.iter().find(|s| s.retrieval_intent == name);
+        of(retrieval_intent).or_else(|| of(SELECTOR_OF_ALL)).and_then(|s| s.ranking.first())
+    }
+    /// The full name of what was understood: `faq/ask_name` for a retrieval intent, else the intent's own.
+    pub fn full_intent(&self) -> &str {
+        let of_intent = |key: &&str| key.split_once('/').is_some_and(|(base, _)| base == self.intent.name);
+        let key = self.selected(&self.intent.name).map(|best| best.name.as_str()).filter(of_intent);
+        key.unwrap_or(&self.intent.name)
+    }
 }
 
 /// A tokenized utterance, ready to be put into a batch.
@@ -62,8 +98,10 @@ pub struct EncodedUtterance {
 pub struct NluExample {
     /// The plain text.
     pub text: String,
-    /// Its intent.
+    /// Its intent; of a retrieval intent the base (`faq`).
     pub intent: String,
+    /// Of a retrieval intent the full name (`faq/ask_name`), which a response selector learns.
+    pub response_key: Option<String>,
     /// The annotated spans; `extractor` is empty and `confidence` is 1.
     pub entities: Vec<Entity>,
 }

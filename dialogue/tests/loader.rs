@@ -70,7 +70,7 @@ fn unknown_keys_with_the_nearest_known_one() {
             domain.yml:1:1: intent: unknown key `intent`, did you mean `intents`?
             domain.yml:3:3: slots.size.mappings: is missing; say how the slot is filled, e.g. `mappings: [{type: custom}]`
             domain.yml:4:11: slots.size.type: found the text "txt", expected one of text, bool, float, list, categorical, any, did you mean `text`?
-            domain.yml:5:5: slots.size: unknown key `mapping`, did you mean `mappings`?; allowed are type, influence_conversation, initial_value, values, min_value, max_value, mappings, value_reset_delay
+            domain.yml:5:5: slots.size: unknown key `mapping`, did you mean `mappings`?; allowed are type, influence_conversation, initial_value, values, min_value, max_value, mappings, value_reset_delay, metadata
             domain.yml:8:5: forms.f: unknown key `required_slot`, did you mean `required_slots`?; allowed are required_slots, ignored_intents"#]],
     );
 }
@@ -81,14 +81,11 @@ fn a_story_that_names_unknown_things() {
     check(
         &[DOMAIN, ("data/stories.yml", stories)],
         expect![[r#"
-        data/stories.yml:4:5: stories.one: unknown intent `gret`, did you mean `greet`?
-        data/stories.yml:5:5: stories.one: unknown action `utter_hii`, did you mean `utter_hi`?
-        data/stories.yml:6:5: stories.one: unknown slot `size`
-        data/stories.yml:8:5: stories.one: unknown form `f`
-        data/stories.yml:9:5: stories.one: unknown entity `town`
-        data/stories.yml:11:5: stories.one: `action_two_stage_fallback` is not supported yet; let a rule answer nlu_fallback with a response instead
-        data/stories.yml:12:5: stories[0].steps[6].bot: end-to-end stories are not supported in training; use `action: utter_…`
-        data/stories.yml:13:5: stories[0].steps[7].user: end-to-end stories are not supported in training; give the `intent`"#]],
+            data/stories.yml:4:5: stories.one: unknown intent `gret`, did you mean `greet`?
+            data/stories.yml:5:5: stories.one: unknown action `utter_hii`, did you mean `utter_hi`?
+            data/stories.yml:6:5: stories.one: unknown slot `size`
+            data/stories.yml:8:5: stories.one: unknown form `f`
+            data/stories.yml:9:5: stories.one: unknown entity `town`"#]],
     );
 }
 
@@ -99,9 +96,8 @@ fn duplicates_name_both_places() {
     check(
         &[DOMAIN, ("more/domain.yml", second)],
         expect![[r#"
-        more/domain.yml:1:11: intents.bye: declared twice; the first time at domain.yml:1:18
-        more/domain.yml:3:3: responses.utter_hi: declared twice; the first time at domain.yml:4:3
-        more/domain.yml:6:28: session_config.session_expiration_time: found the number -1, expected minutes, 0 or more"#]],
+            more/domain.yml:3:3: responses.utter_hi: declared twice, and not in the same way; the first time at domain.yml:4:3
+            more/domain.yml:6:28: session_config.session_expiration_time: found the number -1, expected minutes, 0 or more"#]],
     );
 }
 
@@ -128,14 +124,15 @@ fn bad_markup_in_examples() {
     check(
         &[DOMAIN, ("data/nlu.yml", nlu)],
         expect![[r#"
-        data/nlu.yml:5:15: nlu[0].examples: the annotation of [Madrid] is not closed, expected `)`
-        data/nlu.yml:6:10: nlu[0].examples: the annotation of [Madrid] is not valid JSON: {"entity": city} (expected value at line 1 column 12)
-        data/nlu.yml:7:5: nlu.examples: unknown entity `town`
-        data/nlu.yml:8:5: nlu[0].examples: found the line "no dash", expected it to begin with `- `
-        data/nlu.yml:9:11: nlu[1].intent: the retrieval intent `faq/price` needs a response selector, which is not supported yet; make it an intent of its own
-        data/nlu.yml:14:5: nlu[2].examples: "(?<=a)b" is not a regular expression: look-around, including look-ahead and look-behind, is not supported
-        data/nlu.yml:15:3: nlu[3]: unknown key `intents`, did you mean `intent`?; allowed are intent, synonym, regex, lookup, examples, metadata
-        data/nlu.yml:15:3: nlu[3]: names none of intent, synonym, regex, lookup"#]],
+            data/nlu.yml:5:15: nlu[0].examples: the annotation of [Madrid] is not closed, expected `)`
+            data/nlu.yml:6:10: nlu[0].examples: the annotation of [Madrid] is not valid JSON: {"entity": city} (expected value at line 1 column 12)
+            data/nlu.yml:7:5: nlu.examples: unknown entity `town`
+            data/nlu.yml:8:5: nlu[0].examples: found the line "no dash", expected it to begin with `- `
+            data/nlu.yml:9:11: nlu.intent: the response `utter_faq/price` is missing; write it below `responses:`
+            data/nlu.yml:11:5: nlu.intent: unknown intent `faq`
+            data/nlu.yml:14:5: nlu[2].examples: "(?<=a)b" is not a regular expression: look-around, including look-ahead and look-behind, is not supported
+            data/nlu.yml:15:3: nlu[3]: unknown key `intents`, did you mean `intent`?; allowed are intent, synonym, regex, lookup, examples, metadata
+            data/nlu.yml:15:3: nlu[3]: names none of intent, synonym, regex, lookup"#]],
     );
 }
 
@@ -177,12 +174,12 @@ fn settings() {
     check(
         &[DOMAIN, ("config.yml", config)],
         expect![[r#"
-        config.yml:1:9: recipe: found the text "graph.v1", expected default.v1
-        config.yml:3:1: pipline: unknown key `pipline`, did you mean `pipeline`?
-        config.yml:5:3: pipeline[0]: unknown component `WhitespaceTokeniser`, did you mean `WhitespaceTokenizer`?; custom components are not supported
-        config.yml:10:14: pipeline[3].threshold: found the number 1.5, expected a number from 0 to 1
-        config.yml:11:1: policies: unknown action `action_fallback`
-        config.yml:15:3: policies[2]: unknown policy `my.Policy`, did you mean `TEDPolicy`?; custom policies are not supported"#]],
+            config.yml:1:9: recipe: found the text "graph.v1", expected default.v1
+            config.yml:3:1: pipline: unknown key `pipline`, did you mean `pipeline`?
+            config.yml:5:3: pipeline[0]: unknown component `WhitespaceTokeniser`, did you mean `WhitespaceTokenizer`?; custom components are not supported: let a custom action look at the message, or write examples, regexes and lookup tables
+            config.yml:10:14: pipeline[3].threshold: found the number 1.5, expected a number from 0 to 1
+            config.yml:11:1: policies: unknown action `action_fallback`
+            config.yml:15:3: policies[2]: unknown policy `my.Policy`, did you mean `TEDPolicy`?; custom policies are not supported: write rules and stories, or let a custom action choose the next one with a `followup` event"#]],
     );
     let config = "policies:\n- name: MemoizationPolicy\n";
     let rules = "rules:\n- rule: one\n  steps:\n  - intent: greet\n  - action: utter_hi\n";

@@ -173,6 +173,7 @@ fn a_form_asks_is_interrupted_and_ends() {
             slot product=sweater
             action return_form (RulePolicy (rule only))
             form return_form
+            slot product=sweater
             slot requested_slot=order_number
             bot: What is the order number? It is a letter and four digits, such as A1234.
             action action_listen (RulePolicy (rule only))
@@ -283,20 +284,21 @@ fn a_custom_action_answers() {
         talk,
         &["order_status: where is a1234?"],
         expect![[r#"
-        action action_session_start (-)
-        session started
-        action action_listen (-)
-        user: where is a1234? [order_status order_number=a1234]
-        slot order_number=a1234
-        action order_form (RulePolicy (rule only))
-        form order_form
-        slot requested_slot=None
-        form -
-        action action_order_status (RulePolicy (rule only))
-        bot: It is on its way.
-        slot city=Sevilla
-        action action_listen (RulePolicy (rule only))
-    "#]],
+            action action_session_start (-)
+            session started
+            action action_listen (-)
+            user: where is a1234? [order_status order_number=a1234]
+            slot order_number=a1234
+            action order_form (RulePolicy (rule only))
+            form order_form
+            slot order_number=a1234
+            slot requested_slot=None
+            form -
+            action action_order_status (RulePolicy (rule only))
+            bot: It is on its way.
+            slot city=Sevilla
+            action action_listen (RulePolicy (rule only))
+        "#]],
     );
     let call = &talk.calls[0];
     assert_eq!((call.key.as_str(), call.action.as_str()), ("alice/k1/1", "action_order_status"));
@@ -313,24 +315,25 @@ fn a_failed_action_is_told_of_and_the_talk_goes_on() {
         talk,
         &["order_status: where is A1234?", "thank: thanks"],
         expect![[r#"
-        action action_session_start (-)
-        session started
-        action action_listen (-)
-        user: where is A1234? [order_status order_number=A1234]
-        slot order_number=A1234
-        action order_form (RulePolicy (rule only))
-        form order_form
-        slot requested_slot=None
-        form -
-        ActionRejected { action: "action_order_status" }
-        bot: I cannot reach our order system at the moment. Please try again in a minute.
-        action action_listen (-)
-        failure: action action_order_status failed: connection refused
-        user: thanks [thank]
-        action utter_welcome (RulePolicy (rule only))
-        bot: Any time.
-        action action_listen (RulePolicy (rule only))
-    "#]],
+            action action_session_start (-)
+            session started
+            action action_listen (-)
+            user: where is A1234? [order_status order_number=A1234]
+            slot order_number=A1234
+            action order_form (RulePolicy (rule only))
+            form order_form
+            slot order_number=A1234
+            slot requested_slot=None
+            form -
+            ActionRejected { action: "action_order_status" }
+            bot: I cannot reach our order system at the moment. Please try again in a minute.
+            action action_listen (-)
+            failure: action action_order_status failed: connection refused
+            user: thanks [thank]
+            action utter_welcome (RulePolicy (rule only))
+            bot: Any time.
+            action action_listen (RulePolicy (rule only))
+        "#]],
     );
 }
 
@@ -343,25 +346,26 @@ fn a_rejected_action_lets_the_policies_choose_again() {
         talk,
         &["order_status: where is A1234?", "thank: thanks"],
         expect![[r#"
-        action action_session_start (-)
-        session started
-        action action_listen (-)
-        user: where is A1234? [order_status order_number=A1234]
-        slot order_number=A1234
-        action order_form (RulePolicy (rule only))
-        form order_form
-        slot requested_slot=None
-        form -
-        ActionRejected { action: "action_order_status" }
-        action action_default_fallback (RulePolicy)
-        bot: I am not sure what to do now. Ask me about an order, a return or a delivery.
-        UtteranceReverted
-        action action_listen (-)
-        user: thanks [thank]
-        action utter_welcome (RulePolicy (rule only))
-        bot: Any time.
-        action action_listen (RulePolicy (rule only))
-    "#]],
+            action action_session_start (-)
+            session started
+            action action_listen (-)
+            user: where is A1234? [order_status order_number=A1234]
+            slot order_number=A1234
+            action order_form (RulePolicy (rule only))
+            form order_form
+            slot order_number=A1234
+            slot requested_slot=None
+            form -
+            ActionRejected { action: "action_order_status" }
+            action action_default_fallback (RulePolicy)
+            bot: I am not sure what to do now. Ask me about an order, a return or a delivery.
+            UtteranceReverted
+            action action_listen (-)
+            user: thanks [thank]
+            action utter_welcome (RulePolicy (rule only))
+            bot: Any time.
+            action action_listen (RulePolicy (rule only))
+        "#]],
     );
 }
 
@@ -373,27 +377,28 @@ fn a_session_expires_and_forgets() {
         talk,
         &["order_status: where is A1234?", "return_item: send it back"],
         expect![[r#"
-        action action_session_start (-)
-        session started
-        action action_listen (-)
-        user: where is A1234? [order_status order_number=A1234]
-        slot order_number=A1234
-        action order_form (RulePolicy (rule only))
-        form order_form
-        slot requested_slot=None
-        form -
-        action action_order_status (RulePolicy (rule only))
-        action action_listen (RulePolicy (rule only))
-        action action_session_start (-)
-        session started
-        action action_listen (-)
-        user: send it back [return_item]
-        action return_form (RulePolicy (rule only))
-        form return_form
-        slot requested_slot=order_number
-        bot: What is the order number? It is a letter and four digits, such as A1234.
-        action action_listen (RulePolicy (rule only))
-    "#]],
+            action action_session_start (-)
+            session started
+            action action_listen (-)
+            user: where is A1234? [order_status order_number=A1234]
+            slot order_number=A1234
+            action order_form (RulePolicy (rule only))
+            form order_form
+            slot order_number=A1234
+            slot requested_slot=None
+            form -
+            action action_order_status (RulePolicy (rule only))
+            action action_listen (RulePolicy (rule only))
+            action action_session_start (-)
+            session started
+            action action_listen (-)
+            user: send it back [return_item]
+            action return_form (RulePolicy (rule only))
+            form return_form
+            slot requested_slot=order_number
+            bot: What is the order number? It is a letter and four digits, such as A1234.
+            action action_listen (RulePolicy (rule only))
+        "#]],
     );
 }
 
@@ -489,6 +494,7 @@ fn understanding_is_completed() {
         intent: scored("unknown", 0.99),
         ranking: vec![scored("unknown", 0.99), scored("inform", first), scored("greet", second)],
         entities: vec![],
+        selections: vec![],
     };
     let understood = engine.understand(raw(0.8, 0.1));
     assert_eq!(understood.intent, scored("inform", 0.8));
@@ -542,7 +548,7 @@ actions: [validate_trip, action_see, action_ask_count]
 responses:
   utter_ask_from: [{text: 'From where?'}]
   utter_ask_trip_to: [{text: 'From {from} to where?'}]
-  utter_done: [{text: '{from} to {to} for {count}{unknown}'}]
+  utter_done: [{text: '{from} to {to} for {count} {{times}}'}]
 rules:
 - rule: start
   steps: [{intent: book}, {action: trip}, {active_loop: trip}]
@@ -558,7 +564,8 @@ fn validation_roles_and_custom_questions() {
     let events = |events: Vec<Event>| Ok(ActionResult { events, replies: vec![] });
     let ask = Reply { text: Some("How many?".into()), ..Reply::default() };
     let answers = [
-        // /book: action_see looks at the message; the validator looks at nothing yet.
+        // /book: action_see looks at the message, and again when the form begins; the validator looks at nothing yet.
+        events(vec![set("seen", true.into())]),
         events(vec![set("seen", true.into())]),
         events(vec![]),
         // Atlantis is refused.
@@ -584,48 +591,49 @@ fn validation_roles_and_custom_questions() {
         talk,
         &lines,
         expect![[r#"
-        action action_session_start (-)
-        session started
-        action action_listen (-)
-        user: /book [book]
-        slot seen=true
-        action trip (RulePolicy (rule only))
-        form trip
-        slot requested_slot=from
-        bot: From where?
-        action action_listen (RulePolicy (rule only))
-        user: /inform{"city": "Atlantis"} [inform city=Atlantis]
-        slot from=Atlantis
-        action trip (RulePolicy (rule only))
-        slot from=None
-        slot requested_slot=from
-        bot: From where?
-        action action_listen (RulePolicy (rule only))
-        user: /inform{"city": "Madrid"} [inform city=Madrid]
-        slot from=Madrid
-        action trip (RulePolicy (rule only))
-        slot requested_slot=to
-        bot: From Madrid to where?
-        action action_listen (RulePolicy (rule only))
-        user: /inform{"city": "Bilbao"} [inform city=Bilbao]
-        slot to=Bilbao
-        action trip (RulePolicy (rule only))
-        slot to=BIO
-        slot requested_slot=count
-        bot: How many?
-        action action_listen (RulePolicy (rule only))
-        user: /inform{"count": 2} [inform count=2]
-        slot count=2
-        action trip (RulePolicy (rule only))
-        slot requested_slot=None
-        form -
-        action utter_done (RulePolicy (rule only))
-        bot: Madrid to BIO for 2{unknown}
-        action action_listen (RulePolicy (rule only))
-    "#]],
+            action action_session_start (-)
+            session started
+            action action_listen (-)
+            user: /book [book]
+            slot seen=true
+            action trip (RulePolicy (rule only))
+            form trip
+            slot seen=true
+            slot requested_slot=from
+            bot: From where?
+            action action_listen (RulePolicy (rule only))
+            user: /inform{"city": "Atlantis"} [inform city=Atlantis]
+            slot from=Atlantis
+            action trip (RulePolicy (rule only))
+            slot from=None
+            slot requested_slot=from
+            bot: From where?
+            action action_listen (RulePolicy (rule only))
+            user: /inform{"city": "Madrid"} [inform city=Madrid]
+            slot from=Madrid
+            action trip (RulePolicy (rule only))
+            slot requested_slot=to
+            bot: From Madrid to where?
+            action action_listen (RulePolicy (rule only))
+            user: /inform{"city": "Bilbao"} [inform city=Bilbao]
+            slot to=Bilbao
+            action trip (RulePolicy (rule only))
+            slot to=BIO
+            slot requested_slot=count
+            bot: How many?
+            action action_listen (RulePolicy (rule only))
+            user: /inform{"count": 2} [inform count=2]
+            slot count=2
+            action trip (RulePolicy (rule only))
+            slot requested_slot=None
+            form -
+            action utter_done (RulePolicy (rule only))
+            bot: Madrid to BIO for 2 {times}
+            action action_listen (RulePolicy (rule only))
+        "#]],
     );
     let called: Vec<&str> = talk.calls.iter().map(|c| c.action.as_str()).collect();
-    expect!["action_see validate_trip action_see validate_trip action_see validate_trip action_see validate_trip action_ask_count action_see validate_trip"].assert_eq(&called.join(" "));
+    expect!["action_see action_see validate_trip action_see validate_trip action_see validate_trip action_see validate_trip action_ask_count action_see validate_trip"].assert_eq(&called.join(" "));
 }
 
 const UNHAPPY: &str = "

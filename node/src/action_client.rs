@@ -100,12 +100,8 @@ impl ActionClient {
         }
         let answer: Answer = serde_json::from_slice(&bytes)
             .map_err(|e| failed(format!("{endpoint}: the answer is not understood: {e}")))?;
-        let events = answer
-            .events
-            .iter()
-            .map(Event::from_rasa_json)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|e| failed(format!("{endpoint}: events: {e}")))?;
+        let events =
+            Event::sequence_from_rasa_json(&answer.events).map_err(|e| failed(format!("{endpoint}: events: {e}")))?;
         Ok(ActionResult { events, replies: answer.responses.into_iter().map(Response::into_reply).collect() })
     }
 }

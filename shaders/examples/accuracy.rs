@@ -69,7 +69,7 @@ fn report(model: &NluModel, asked: &[NluExample], unrelated: &[String]) {
 }
 
 fn example(text: &str, intent: &str) -> NluExample {
-    NluExample { text: text.to_owned(), intent: intent.to_owned(), entities: Vec::new() }
+    NluExample { text: text.to_owned(), intent: intent.to_owned(), response_key: None, entities: Vec::new() }
 }
 
 fn banking77(dir: &Path) -> (Vec<NluExample>, Vec<String>) {

@@ -77,7 +77,7 @@ impl Scorer for NluModel {
                 tagger.tag(text, &WordStates::new(utterance, scores.tokens(s), width), width)
             });
             let intent = ranking.first().cloned().unwrap_or_default();
-            Understanding { text: text.clone(), intent, ranking, entities }
+            Understanding { text: text.clone(), intent, ranking, entities, ..Understanding::default() }
         };
         Ok(batch.iter().enumerate().map(understand).collect())
     }

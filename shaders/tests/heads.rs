@@ -24,7 +24,8 @@ fn marked(intent: &str, lines: &[&str]) -> Vec<NluExample> {
 }
 
 fn marked_line(intent: &str, line: &str) -> NluExample {
-    let mut example = NluExample { text: String::new(), intent: intent.into(), entities: Vec::new() };
+    let mut example =
+        NluExample { text: String::new(), intent: intent.into(), response_key: None, entities: Vec::new() };
     let mut rest = line;
     while let Some((before, (value, (label, behind)))) = rest
         .split_once('[')
@@ -83,7 +84,12 @@ fn moodbot_understands_its_test_stories() {
         if let Some(name) = line.strip_prefix("- intent: ") {
             intent = name.to_owned();
         } else if let Some(text) = line.strip_prefix("- ") {
-            examples.push(NluExample { text: text.into(), intent: intent.clone(), entities: Vec::new() });
+            examples.push(NluExample {
+                text: text.into(),
+                intent: intent.clone(),
+                response_key: None,
+                entities: Vec::new(),
+            });
         }
     }
     assert!(examples.len() > 50, "{} examples", examples.len());

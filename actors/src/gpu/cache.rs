@@ -96,7 +96,7 @@ impl Understandings {
 fn entry_bytes(text: &str, understanding: &Understanding) -> u64 {
     // Two counters lie before what is shared.
     let shared = size_of::<(Understanding, u64)>() + 2 * size_of::<usize>();
-    let Understanding { text: said, intent, ranking, entities } = understanding;
+    let Understanding { text: said, intent, ranking, entities, selections } = understanding;
     PLACE_BYTES
         + block(shared)
         + block(text.len())
@@ -104,6 +104,7 @@ fn entry_bytes(text: &str, understanding: &Understanding) -> u64 {
         + intent_bytes(intent)
         + list(ranking, intent_bytes)
         + list(entities, entity_bytes)
+        + list(selections, |s| block(s.retrieval_intent.capacity()) + list(&s.ranking, intent_bytes))
 }
 
 fn intent_bytes(ScoredIntent { name, confidence: _ }: &ScoredIntent) -> u64 {

@@ -120,7 +120,7 @@ fn understand(text: &str) -> Understanding {
         _ => ("greet", Vec::new()),
     };
     let intent = ScoredIntent { name: name.into(), confidence: 1.0 };
-    Understanding { text: text.into(), ranking: vec![intent.clone()], intent, entities }
+    Understanding { text: text.into(), ranking: vec![intent.clone()], intent, entities, ..Understanding::default() }
 }
 
 /// There are no custom actions.

@@ -77,10 +77,14 @@ fn hear(
         }
         None => parse(text),
     };
-    if let Some(intent) = step.intent.as_ref().filter(|intent| **intent != heard.intent.name) {
+    // A test story that names a key of a retrieval intent wants that key, one that names the intent alone any of them.
+    let (wanted, found) = match &step.response_key {
+        Some(key) => (Some(key), heard.full_intent()),
+        None => (step.intent.as_ref(), heard.intent.name.as_str()),
+    };
+    if let Some(intent) = wanted.filter(|intent| **intent != found) {
         let confidence = heard.intent.confidence;
-        let what =
-            format!("expected intent {intent}, predicted {} ({confidence:.2}) for {text:?}", shown(&heard.intent.name));
+        let what = format!("expected intent {intent}, predicted {} ({confidence:.2}) for {text:?}", shown(found));
         failures.push(Mismatch::at(&step.place, what));
     }
     let (missing, surplus) = entity_differences(step, &heard);
@@ -135,6 +139,7 @@ fn as_told(step: &UserStep) -> Understanding {
             extractor: String::new(),
         })
         .collect();
+    heard.selections = step.response_key.iter().map(|key| crate::Selection::of(key, 1.0)).collect();
     heard.ranking = vec![intent.clone()];
     heard.intent = intent;
     heard

@@ -63,6 +63,9 @@ impl Play<'_> {
                 }
             }
             StoryStep::Bot { text, place } => {
+                if self.actions.front().is_some_and(|action| action == text) {
+                    self.actions.pop_front();
+                }
                 let found = self.texts.pop_front().unwrap_or_default();
                 if found.trim() != text.trim() {
                     self.failures.push(Mismatch::at(place, format!("expected the words {text:?}, got {found:?}")));

@@ -3,7 +3,7 @@
 use super::{Mismatch, TestReport, hear};
 use crate::{
     Event, Understanding,
-    engine::{Engine, any_value, executed},
+    engine::{Engine, any_value, executed, slots_for_entities},
     format::{Place, StoryStep, TestStory},
     tracker::{ACTION_LISTEN, Tracker},
 };
@@ -27,10 +27,21 @@ pub fn run_test_story(engine: &Engine, story: &TestStory, parse: &dyn Fn(&str) -
                     input_channel: None,
                     metadata: crate::Value::Null,
                 });
+                if !heard.selections.is_empty() {
+                    let (ranking, selections) = (heard.ranking, heard.selections);
+                    run.tracker.apply(&Event::UtteranceParsed { ranking, selections });
+                }
+                let filled = slots_for_entities(&engine.assistant().domain, user);
+                filled.iter().for_each(|slot| run.tracker.apply(slot));
                 last = user.place.clone();
             }
             StoryStep::Action { name, place } => {
                 run.expect(name, place);
+                last = place.clone();
+            }
+            // Words that are an action are expected as one; others stand for what a response says.
+            StoryStep::Bot { text, place } if engine.assistant().domain.e2e_actions.contains(text) => {
+                run.expect(text, place);
                 last = place.clone();
             }
             StoryStep::ActiveLoop { name, .. } => run.tracker.apply(&Event::ActiveLoopChanged { name: name.clone() }),

@@ -1,16 +1,17 @@
 //! From rules and stories to the trackers that the policies are compiled from (Rasa's training data generator).
 
+use super::checkpoints;
 use crate::{
     Entity, Event, ScoredIntent, Value,
-    format::{Diagnostic, Domain, SlotKind, StepEntity, Story, StoryStep, UserStep},
+    format::{Diagnostic, Domain, MappingSource, SlotKind, StepEntity, Story, StoryStep, UserStep},
     tracker::{ACTION_LISTEN, SHOULD_NOT_BE_SET, State, Tracker},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 /// Stands for whatever happened before a rule or happens after it.
 pub(super) const ANYTHING: &str = "...";
 /// Most conversations that checkpoints and `or` may unfold a set of stories into.
-const UNFOLDED_STORIES_MAX: usize = 10_000;
+pub(super) const UNFOLDED_STORIES_MAX: usize = 10_000;
 
 /// A rule or a story, unfolded into one straight conversation.
 #[derive(Debug, Clone)]
@@ -51,7 +52,11 @@ impl Training {
 }
 
 /// Unfolds rules and stories: one conversation for each way through `or` and checkpoints.
-pub(super) fn unfold(domain: &Domain, rules: &[Story], stories: &[Story]) -> Result<Vec<Training>, Vec<Diagnostic>> {
+pub(super) fn unfold(
+    domain: &Arc<Domain>,
+    rules: &[Story],
+    stories: &[Story],
+) -> Result<Vec<Training>, Vec<Diagnostic>> {
     let mut out = Vec::new();
     for rule in rules {
         for steps in ways(&rule.steps) {
@@ -59,11 +64,9 @@ pub(super) fn unfold(domain: &Domain, rules: &[Story], stories: &[Story]) -> Res
         }
     }
     let mut errors = Vec::new();
-    for (story, steps) in joined(stories, &mut errors) {
-        for steps in ways(&steps) {
-            let events = events(domain, &story, &steps, false, true);
-            out.push(Training { story: story.clone(), events, is_rule: false });
-        }
+    for (story, steps) in checkpoints::joined(domain, stories, &mut errors) {
+        let events = events(domain, &story, &steps, false, true);
+        out.push(Training { story: story.clone(), events, is_rule: false });
         if out.len() > UNFOLDED_STORIES_MAX {
             let message = format!("checkpoints and `or` unfold into more than {UNFOLDED_STORIES_MAX} stories");
             errors.push(Diagnostic::at(&story.place, "stories", message));
@@ -74,12 +77,12 @@ pub(super) fn unfold(domain: &Domain, rules: &[Story], stories: &[Story]) -> Res
 }
 
 /// All straight ways through the `or`s.
-fn ways(steps: &[StoryStep]) -> Vec<Vec<StoryStep>> {
+pub(super) fn ways(steps: &[StoryStep]) -> Vec<Vec<StoryStep>> {
     let mut ways: Vec<Vec<StoryStep>> = vec![Vec::new()];
     for step in steps {
-        let options: Vec<StoryStep> = match step {
-            StoryStep::Or(options) => options.iter().cloned().map(StoryStep::User).collect(),
-            other => vec![other.clone()],
+        let options: &[StoryStep] = match step {
+            StoryStep::Or(options) => options,
+            other => std::slice::from_ref(other),
         };
         let extended = ways.iter().flat_map(|way| {
             options.iter().map(move |option| {
@@ -91,83 +94,6 @@ fn ways(steps: &[StoryStep]) -> Vec<Vec<StoryStep>> {
         ways = extended.take(UNFOLDED_STORIES_MAX + 1).collect();
     }
     ways
-}
-
-/// A stretch of a story between checkpoints.
-#[derive(Debug)]
-struct Stretch<'s> {
-    story: &'s Story,
-    index: usize,
-    from: Option<&'s str>,
-    steps: Vec<StoryStep>,
-    to: Option<&'s str>,
-}
-
-/// Joins stories at their checkpoints.
-fn joined(stories: &[Story], errors: &mut Vec<Diagnostic>) -> Vec<(Story, Vec<StoryStep>)> {
-    let mut stretches: Vec<Stretch<'_>> = Vec::new();
-    for story in stories {
-        let mut current = Stretch { story, index: stretches.len(), from: None, steps: Vec::new(), to: None };
-        for step in &story.steps {
-            let StoryStep::Checkpoint { name, slots, place } = step else {
-                current.steps.push(step.clone());
-                continue;
-            };
-            if !current.steps.is_empty() || current.from.is_some() {
-                current.to = Some(name);
-                stretches.push(current);
-            }
-            current = Stretch { story, index: stretches.len(), from: Some(name), steps: Vec::new(), to: None };
-            if !slots.is_empty() {
-                current.steps.push(StoryStep::SlotWasSet { slots: slots.clone(), place: place.clone() });
-            }
-        }
-        if !current.steps.is_empty() {
-            stretches.push(current);
-        }
-    }
-    let mut by_start: BTreeMap<&str, Vec<&Stretch<'_>>> = BTreeMap::new();
-    for stretch in &stretches {
-        if let Some(from) = stretch.from {
-            by_start.entry(from).or_default().push(stretch);
-        }
-    }
-    let reached: Vec<&str> = stretches.iter().filter_map(|s| s.to).collect();
-    for stretch in &stretches {
-        let lost = stretch.from.filter(|from| !reached.contains(from));
-        if let Some(name) = lost {
-            let message = format!("no story leads to the checkpoint `{name}`");
-            errors.push(Diagnostic::at(&stretch.story.place, &stretch.story.name, message));
-        }
-    }
-    let mut out = Vec::new();
-    for stretch in stretches.iter().filter(|s| s.from.is_none()) {
-        follow(stretch, &by_start, &mut Vec::new(), Vec::new(), &mut out);
-    }
-    out
-}
-
-fn follow<'s>(
-    stretch: &Stretch<'s>,
-    by_start: &BTreeMap<&str, Vec<&Stretch<'s>>>,
-    path: &mut Vec<usize>,
-    mut steps: Vec<StoryStep>,
-    out: &mut Vec<(Story, Vec<StoryStep>)>,
-) {
-    // A checkpoint that leads back to itself is gone through once.
-    if path.contains(&stretch.index) || out.len() > UNFOLDED_STORIES_MAX {
-        return;
-    }
-    steps.extend(stretch.steps.iter().cloned());
-    let next = stretch.to.and_then(|to| by_start.get(to));
-    match next {
-        Some(next) => {
-            path.push(stretch.index);
-            next.iter().for_each(|s| follow(s, by_start, path, steps.clone(), out));
-            path.pop();
-        }
-        None => out.push((stretch.story.clone(), steps)),
-    }
 }
 
 /// The events of a straight conversation, with the `action_listen`s that stories leave out.
@@ -205,8 +131,11 @@ fn push(domain: &Domain, step: &StoryStep, is_rule: bool, out: &mut Vec<Event>) 
         StoryStep::User(user) => {
             push_listen(out);
             out.push(uttered(user));
+            out.extend(slots_for_entities(domain, user));
         }
         StoryStep::Action { name, .. } => out.push(executed(name)),
+        // An action that says exactly these words bears them as its name.
+        StoryStep::Bot { text, .. } => out.push(executed(text)),
         StoryStep::Anything => out.push(executed(ANYTHING)),
         StoryStep::ActiveLoop { name, .. } => {
             let none = is_rule.then(|| SHOULD_NOT_BE_SET.to_owned());
@@ -222,17 +151,41 @@ fn push(domain: &Domain, step: &StoryStep, is_rule: bool, out: &mut Vec<Event>) 
                 out.push(Event::SlotSet { name: name.clone(), value });
             }
         }
-        StoryStep::Or(_) | StoryStep::Checkpoint { .. } | StoryStep::Bot { .. } => {}
+        StoryStep::Or(_) | StoryStep::Checkpoint { .. } => {}
     }
 }
 
 /// A value that looks to the policies like any other that sets the slot.
 pub(crate) fn any_value(domain: &Domain, slot: &str) -> Value {
     match domain.slots.get(slot).map(|s| &s.kind) {
-        Some(SlotKind::Bool) => Value::Bool(true),
         Some(SlotKind::List) => Value::List(vec![Value::Text("filled".into())]),
         _ => Value::Text("filled".into()),
     }
+}
+
+/// The slots that a step's entities fill, so that stories need not say it (Rasa's `slots_for_entities`). It is so whatever
+/// the domain's `store_entities_as_slots` says: Rasa 3.6 drops that setting before it trains.
+pub(crate) fn slots_for_entities(domain: &Domain, user: &UserStep) -> Vec<Event> {
+    let mut out = Vec::new();
+    for name in &domain.slot_order {
+        let Some(slot) = domain.slots.get(name) else { continue };
+        let mut values: Vec<Value> = Vec::new();
+        let anywhere = |m: &&crate::format::Mapping| m.conditions.first().is_none_or(|c| c.active_loop.is_none());
+        for mapping in slot.mappings.iter().filter(anywhere) {
+            let MappingSource::Entity { entity, role, group } = &mapping.source else { continue };
+            let fits = |e: &&StepEntity| e.entity == *entity && e.role == *role && e.group == *group;
+            // A story that names an entity without a value has the empty text for one.
+            let value = |e: &StepEntity| e.value.clone().unwrap_or_else(|| Value::Text(String::new()));
+            values.extend(user.entities.iter().filter(fits).map(value));
+        }
+        let value = match slot.kind {
+            _ if values.is_empty() => continue,
+            SlotKind::List => Value::List(values),
+            _ => values.pop().unwrap_or_default(),
+        };
+        out.push(Event::SlotSet { name: name.clone(), value });
+    }
+    out
 }
 
 /// What a story's user step says.

@@ -14,15 +14,12 @@ impl Exec<'_> {
     pub(super) fn form(&mut self, form: &str, tracker: &Tracker) -> Result<Vec<Event>, Stop> {
         let mut events = Vec::new();
         if tracker.active_loop_name() != Some(form) {
-            events.push(Event::ActiveLoopChanged { name: Some(form.to_owned()) });
-            let filled = required(form, tracker).filter(|slot| !tracker.slot(slot).is_null());
-            let filled: Vec<(String, Value)> = filled.map(|s| (s.to_owned(), tracker.slot(s).clone())).collect();
-            if !filled.is_empty() {
-                events.extend(self.validate_slots(form, &filled, tracker)?);
-            }
+            events = self.activate(form, tracker)?;
         }
         if !is_done(&events) {
-            let validated = self.validate_if_required(form, tracker)?;
+            // What was found at the beginning is validated already.
+            let begins_with = events.iter().any(|e| !matches!(e, Event::ActiveLoopChanged { .. }));
+            let validated = if begins_with { Vec::new() } else { self.validate_if_required(form, tracker)? };
             let rejected = validated.iter().any(|e| matches!(e, Event::ActionRejected { .. }));
             events.extend(validated);
             if !rejected {
@@ -32,6 +29,26 @@ impl Exec<'_> {
         if is_done(&events) {
             events.push(Event::ActiveLoopChanged { name: None });
         }
+        Ok(events)
+    }
+
+    /// Begins the form: slots are filled once more, now that the form is active, and those that it needs and has are
+    /// validated.
+    fn activate(&mut self, form: &str, tracker: &Tracker) -> Result<Vec<Event>, Stop> {
+        let begins = Event::ActiveLoopChanged { name: Some(form.to_owned()) };
+        let mut now = tracker.clone();
+        now.apply(&begins);
+        let mut extracted = self.extract_slots(&now)?;
+        extracted.iter().for_each(|e| now.apply(e));
+        extracted.retain(|e| matches!(e, Event::SlotSet { .. }));
+        let filled = required(form, &now).filter(|slot| !now.slot(slot).is_null());
+        let filled: Vec<(String, Value)> = filled.map(|s| (s.to_owned(), now.slot(s).clone())).collect();
+        let mut events = vec![begins];
+        events.extend(self.validate_slots(form, &filled, &now)?);
+        let validated =
+            |wanted: &str| events.iter().any(|e| matches!(e, Event::SlotSet { name, .. } if name == wanted));
+        extracted.retain(|e| !matches!(e, Event::SlotSet { name, .. } if validated(name)));
+        events.extend(extracted);
         Ok(events)
     }
 
@@ -46,17 +63,15 @@ impl Exec<'_> {
     /// to run, so that the policies may do something else.
     fn validate(&mut self, form: &str, tracker: &Tracker) -> Result<Vec<Event>, Stop> {
         let requested = requested(form, tracker);
+        let is_asked = |name: &str| requested == Some(name) || required(form, tracker).any(|slot| slot == name);
         let mut filled: Vec<(String, Value)> = Vec::new();
-        if tracker.active_loop().is_some() {
-            let is_asked = |name: &str| requested == Some(name) || required(form, tracker).any(|slot| slot == name);
-            for event in tracker.events().rev().take_while(|e| !matches!(e, Event::UserUttered { .. })) {
-                let Event::SlotSet { name, value } = event else { continue };
-                if is_asked(name) && !filled.iter().any(|(n, _)| n == name) {
-                    filled.push((name.clone(), value.clone()));
-                }
+        for event in tracker.events().rev().take_while(|e| !matches!(e, Event::UserUttered { .. })) {
+            let Event::SlotSet { name, value } = event else { continue };
+            if is_asked(name) && !filled.iter().any(|(n, _)| n == name) {
+                filled.push((name.clone(), value.clone()));
             }
-            filled.reverse();
         }
+        filled.reverse();
         let events = self.validate_slots(form, &filled, tracker)?;
         let filled_any = !filled.is_empty()
             || events.iter().any(|e| matches!(e, Event::SlotSet { name, .. } if name != REQUESTED_SLOT));

@@ -3,12 +3,12 @@
 use super::compile::ANYTHING;
 use crate::tracker::{SHOULD_NOT_BE_SET, SlotFeature, State, Tracker};
 
-/// The last `count` states of a conversation, oldest first; the one at the very start has no previous action.
-pub(super) fn recent_states(tracker: &Tracker, count: usize) -> Vec<State> {
+/// The last `count` states of a conversation, oldest first, with the last message's words in place of its intent if asked for; the one at the very start has no previous action.
+pub(super) fn recent_states(tracker: &Tracker, count: usize, by_words: bool) -> Vec<State> {
     let earlier = tracker.history().iter().rev().filter_map(|a| a.before.as_ref().map(|b| b.state.clone()));
     let mut states: Vec<State> = earlier.take(count).collect();
     states.reverse();
-    states.push(tracker.state());
+    states.push(tracker.state_with(by_words));
     states
 }
 
@@ -36,7 +36,8 @@ pub(super) fn ends_with(conversation: &[State], rule: &[State]) -> bool {
 fn satisfies(now: &State, rule: &State) -> bool {
     let user = rule.user.as_ref().is_none_or(|wanted| {
         now.user.as_ref().is_some_and(|user| {
-            (wanted.intent.is_empty() || user.intent == wanted.intent)
+            (wanted.words.is_none() || user.words == wanted.words)
+                && (wanted.intent.is_empty() || user.intent == wanted.intent)
                 && (wanted.entities.is_empty() || user.entities == wanted.entities)
         })
     });

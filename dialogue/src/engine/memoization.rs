@@ -2,9 +2,8 @@
 
 use super::{compile::Training, rules::RulePolicy};
 use crate::{
-    Event,
     format::{Domain, MemoizationConfig},
-    tracker::{ACTION_LISTEN, RULE_ONLY, State, Tracker, UserState},
+    tracker::{ACTION_LISTEN, Marks, State, Tracker, UserState},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -17,6 +16,15 @@ pub(super) struct Memoization {
     config: MemoizationConfig,
     /// What to do after these states; `None` where stories disagree.
     lookup: BTreeMap<Vec<State>, Option<String>>,
+    /// Does any story tell a message by its words?
+    knows_words: bool,
+}
+
+/// What a story did, and whether the message counted by its words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Recalled<'m> {
+    pub action: &'m str,
+    pub end_to_end: bool,
 }
 
 impl Memoization {
@@ -30,16 +38,26 @@ impl Memoization {
                 .and_modify(|known| *known = known.take().filter(|a| Some(a) == action.as_ref()))
                 .or_insert(action);
         }
-        Memoization { config, lookup }
+        let knows_words = lookup.keys().flatten().any(|s| s.user.as_ref().is_some_and(|u| u.words.is_some()));
+        Memoization { config, lookup, knows_words }
     }
 
     pub(super) fn is_augmented(&self) -> bool {
         self.config.augmented
     }
 
-    /// What a story did here.
-    pub(super) fn predict(&self, tracker: &Tracker, rules: &RulePolicy) -> Option<&str> {
-        let mut states = self.states(tracker, rules);
+    /// What a story did here. The last message counts by its words where its intent tells nothing.
+    pub(super) fn predict(&self, tracker: &Tracker, rules: &RulePolicy) -> Option<Recalled<'_>> {
+        if let Some(action) = self.predict_with(tracker, rules, false) {
+            return Some(Recalled { action, end_to_end: false });
+        }
+        let by_words = self.knows_words && tracker.latest_action() == Some(ACTION_LISTEN);
+        let action = by_words.then(|| self.predict_with(tracker, rules, true)).flatten()?;
+        Some(Recalled { action, end_to_end: true })
+    }
+
+    fn predict_with(&self, tracker: &Tracker, rules: &RulePolicy, by_words: bool) -> Option<&str> {
+        let mut states = self.states(tracker, rules, by_words);
         let found = self.recall(&states);
         if found.is_some() || !self.config.augmented {
             return found;
@@ -53,7 +71,7 @@ impl Memoization {
         for from in starts {
             let mut shorter = Tracker::of_domain(Arc::clone(tracker.domain()));
             history[from..].iter().for_each(|a| shorter.apply(&a.event));
-            let shorter = self.states(&shorter, rules);
+            let shorter = self.states(&shorter, rules, by_words);
             if shorter != states {
                 let found = self.recall(&shorter);
                 if found.is_some() {
@@ -70,14 +88,14 @@ impl Memoization {
     }
 
     /// The last states as stories would have them: turns that only rules know of are left out.
-    fn states(&self, tracker: &Tracker, rules: &RulePolicy) -> Vec<State> {
-        let now = tracker.state();
+    fn states(&self, tracker: &Tracker, rules: &RulePolicy, by_words: bool) -> Vec<State> {
+        let now = tracker.state_with(by_words);
         let mut seen: Vec<Seen<'_>> = Vec::new();
         let mut hidden = false;
         let mut previous: Option<&str> = None;
         for applied in tracker.history() {
             let Some(before) = &applied.before else { continue };
-            let hides = matches!(&*applied.event, Event::ActionExecuted { policy: Some(p), .. } if p == RULE_ONLY);
+            let hides = Marks::of(&applied.event).rule_only;
             see(&mut seen, &mut hidden, &mut previous, (&before.state, hides, before.sticky));
         }
         see(&mut seen, &mut hidden, &mut previous, (&now, false, tracker.is_sticky()));

@@ -1,7 +1,10 @@
 //! The engine: what an assistant does with a message, as a pure state machine.
 
+mod checkpoints;
 mod compile;
+mod contradictions;
 mod exec;
+mod external;
 mod forms;
 mod matching;
 mod memoization;
@@ -11,13 +14,15 @@ mod rules;
 mod shortcut;
 mod slots;
 mod turn;
+mod two_stage;
 mod understand;
 
-pub(crate) use compile::{any_value, executed};
+pub(crate) use compile::{any_value, executed, slots_for_entities};
+pub use external::TurnTime;
 pub use turn::{Step, TurnInput, TurnOutcome, TurnRun};
 
 use crate::{
-    Understanding,
+    Entity, Understanding,
     format::{Assistant, Diagnostic},
     tracker::Tracker,
 };
@@ -68,7 +73,12 @@ impl Engine {
     }
     /// Completes a model's understanding: regular expressions, lookup tables, synonyms, unknown intents, fallback.
     pub fn understand(&self, raw: Understanding) -> Understanding {
-        understand::complete(&self.assistant, &self.extractors, raw)
+        self.understand_with(raw, Vec::new())
+    }
+    /// The same, with the entities that the assistant's [extractors](crate::format::Config::extractors) found in the text:
+    /// those of types that the domain declares are added.
+    pub fn understand_with(&self, raw: Understanding, extracted: Vec<Entity>) -> Understanding {
+        understand::complete(&self.assistant, &self.extractors, raw, extracted)
     }
     /// Begins a turn. The tracker is left as it is; [`TurnOutcome::events`] are what to apply to it.
     pub fn begin(&self, tracker: &Tracker, input: TurnInput) -> TurnRun<'_> {

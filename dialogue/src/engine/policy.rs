@@ -4,7 +4,7 @@ use super::Engine;
 use crate::{
     Event,
     format::BUILT_IN_ACTIONS,
-    tracker::{ACTION_LISTEN, RULE_ONLY, Tracker},
+    tracker::{ACTION_LISTEN, Marks, Tracker},
 };
 
 /// What comes next, and who says so.
@@ -33,6 +33,8 @@ impl Engine {
         domain.actions.contains_key(name)
             || domain.responses.contains_key(name)
             || domain.forms.contains_key(name)
+            || domain.is_retrieval_action(name)
+            || domain.e2e_actions.contains(name)
             || BUILT_IN_ACTIONS.contains(&name)
     }
 
@@ -53,15 +55,16 @@ impl Engine {
         let config = &self.assistant.config;
         let said =
             if config.rules.is_some() { self.rules.predict(tracker) } else { super::rules::RulePrediction::default() };
-        let policy = if said.rule_only { RULE_ONLY } else { "RulePolicy" };
+        let policy = Marks { rule_only: said.rule_only, end_to_end: said.end_to_end }.name("RulePolicy");
         if let Some(action) = said.action.as_deref().filter(|a| may(a)) {
-            return Prediction { interrupted: said.interrupted, ..Prediction::of(action, Some(policy), 1.0) };
+            return Prediction { interrupted: said.interrupted, ..Prediction::of(action, Some(&policy), 1.0) };
         }
         if let Some(memoization) = &self.memoization
-            && let Some(action) = memoization.predict(tracker, &self.rules).filter(|a| may(a))
+            && let Some(recalled) = memoization.predict(tracker, &self.rules).filter(|r| may(r.action))
         {
             let name = if memoization.is_augmented() { "AugmentedMemoizationPolicy" } else { "MemoizationPolicy" };
-            return Prediction { interrupted: said.interrupted, ..Prediction::of(action, Some(name), 1.0) };
+            let name = Marks { rule_only: false, end_to_end: recalled.end_to_end }.name(name);
+            return Prediction { interrupted: said.interrupted, ..Prediction::of(recalled.action, Some(&name), 1.0) };
         }
         match &config.rules {
             Some(rules) if rules.enable_fallback && may(&rules.core_fallback_action) => {

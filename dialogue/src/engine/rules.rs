@@ -8,7 +8,6 @@ use super::{
     matching::{behind_anything, ends_with, recent_states},
 };
 use crate::{
-    Event,
     format::{Diagnostic, Domain},
     tracker::{ACTION_LISTEN, SHOULD_NOT_BE_SET, State, Tracker},
 };
@@ -19,14 +18,21 @@ use std::{
 
 /// A compiled rule.
 #[derive(Debug)]
-struct Rule {
+pub(super) struct Rule {
     /// The states that the conversation must end with, oldest first.
-    states: Vec<State>,
+    pub states: Vec<State>,
     action: String,
     /// The length of Rasa's textual key: the longest wins.
     key_len: usize,
     /// The rules of the assistant that it came from.
-    names: BTreeSet<String>,
+    pub names: BTreeSet<String>,
+}
+
+impl Rule {
+    /// Does it tell the last message by its words?
+    fn tells_words(&self) -> bool {
+        self.states.last().and_then(|s| s.user.as_ref()).is_some_and(|user| user.words.is_some())
+    }
 }
 
 /// What the states inside a form tell about leaving and resuming it.
@@ -40,7 +46,7 @@ enum Unhappy {
 
 /// Why a prediction was made.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Source {
+pub(super) enum Source {
     DefaultIntent(String),
     Loop(String),
     LoopListen(String),
@@ -49,9 +55,9 @@ enum Source {
 
 /// Rules that say different things at the same moment.
 #[derive(Debug)]
-struct Clash {
-    states: Vec<State>,
-    names: BTreeSet<String>,
+pub(super) struct Clash {
+    pub states: Vec<State>,
+    pub names: BTreeSet<String>,
 }
 
 /// What rules say at a moment.
@@ -62,7 +68,7 @@ enum Learned {
 }
 
 /// What the rule policy says.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct RulePrediction {
     /// The action, if a rule says one.
     pub action: Option<String>,
@@ -72,16 +78,18 @@ pub(super) struct RulePrediction {
     pub interrupted: bool,
     /// No story knows of this: the turn is hidden from the memoization.
     pub rule_only: bool,
-    source: Option<Source>,
+    /// The last message counted by its words.
+    pub end_to_end: bool,
+    pub source: Option<Source>,
 }
 
 /// The compiled policy.
 #[derive(Debug, Default)]
 pub(super) struct RulePolicy {
-    rules: Vec<Rule>,
-    clashes: Vec<Clash>,
+    pub(super) rules: Vec<Rule>,
+    pub(super) clashes: Vec<Clash>,
     unhappy: Vec<(Vec<State>, Unhappy)>,
-    used_in_stories: BTreeSet<Source>,
+    pub(super) used_in_stories: BTreeSet<Source>,
     /// Slots and forms that no story mentions.
     pub rule_only_slots: BTreeSet<String>,
     /// See above.
@@ -128,90 +136,19 @@ impl RulePolicy {
         if errors.is_empty() { Ok(policy) } else { Err(errors) }
     }
 
-    /// Runs the policy over what it was compiled from: a prediction that differs is a contradiction.
-    fn check(&mut self, domain: &Arc<Domain>, training: &[Training]) -> Vec<Diagnostic> {
-        let mut errors: Vec<Diagnostic> = Vec::new();
-        let mut dropped: BTreeSet<usize> = BTreeSet::new();
-        for item in training {
-            let mut tracker = item.tracker(domain);
-            let mut unpredictable = true;
-            for event in &item.events {
-                let Event::ActionExecuted { action: gold, .. } = event else {
-                    tracker.apply(event);
-                    continue;
-                };
-                if gold == ANYTHING || unpredictable {
-                    unpredictable = gold == ANYTHING;
-                    tracker.apply(event);
-                    continue;
-                }
-                let mut said = self.predict(&tracker);
-                let active = tracker.active_loop_name().map(str::to_owned);
-                if let (Some(form), true) = (&active, said.action != Some(gold.clone()) && said.action == active) {
-                    // Inside a form something else is expected: there the form refused the message.
-                    tracker.apply(&Event::ActionRejected { action: form.clone() });
-                    said = self.predict(&tracker);
-                }
-                match (&said.action, &said.source) {
-                    (Some(action), Some(source)) if action == gold => {
-                        if !item.is_rule {
-                            self.used_in_stories.insert(source.clone());
-                        }
-                    }
-                    (None, _) if !item.is_rule => {}
-                    // A rule that begins with an action says what follows it; a story may know better.
-                    (Some(action), Some(Source::Rule(index)))
-                        if !item.is_rule && action == ACTION_LISTEN && self.rules[*index].states.len() == 1 =>
-                    {
-                        dropped.insert(*index);
-                    }
-                    _ => errors.push(self.contradiction(item, &tracker, gold, &said)),
-                }
-                tracker.apply(event);
-            }
-        }
-        // Unused from here on, but its number stays: sources refer to it.
-        for index in dropped {
-            self.rules[index].states.clear();
-        }
-        errors.dedup();
-        errors
-    }
-
-    fn contradiction(&self, item: &Training, tracker: &Tracker, gold: &str, said: &RulePrediction) -> Diagnostic {
-        let kind = if item.is_rule { "rule" } else { "story" };
-        let who = match &said.source {
-            Some(Source::Rule(index)) => {
-                format!("contradicts the rule {}", others(&self.rules[*index].names, &item.story.name))
-            }
-            Some(Source::DefaultIntent(intent)) => format!("contradicts the built-in meaning of the intent `{intent}`"),
-            Some(Source::Loop(form) | Source::LoopListen(form)) => {
-                format!("contradicts the active form `{form}`; say `active_loop: null` where it ends")
-            }
-            None => {
-                let states = recent_states(tracker, item.events.len());
-                let clash = self.clashes.iter().find(|clash| ends_with(&states, &clash.states));
-                let others = clash.map(|clash| others(&clash.names, &item.story.name)).unwrap_or_default();
-                format!("contradicts the rule {others}, which does something else at the same moment")
-            }
-        };
-        let predicted = said.action.as_deref().map(|a| format!(", which says `{a}`")).unwrap_or_default();
-        let message = format!("the action `{gold}` in the {kind} `{}` {who}{predicted}", item.story.name);
-        Diagnostic::at(
-            &item.story.place,
-            format!("{}.{}", if item.is_rule { "rules" } else { "stories" }, item.story.name),
-            message,
-        )
-    }
-
     /// What to do next.
     pub(super) fn predict(&self, tracker: &Tracker) -> RulePrediction {
-        let mut said = self.by_default_intent(tracker);
-        if said.action.is_none() {
-            said = self.by_loop(tracker);
+        // Right behind a message a rule that tells it by its words comes before all but an active form.
+        let by_words = self.rules.iter().any(Rule::tells_words) && tracker.latest_action() == Some(ACTION_LISTEN);
+        let from_words = if by_words { self.by_rules(tracker, true) } else { RulePrediction::default() };
+        let mut said = if from_words.action.is_some() { from_words.clone() } else { self.by_default_intent(tracker) };
+        if said.action.is_none() || said.end_to_end {
+            let of_loop = self.by_loop(tracker);
+            said = if of_loop.action.is_some() { of_loop } else { said };
         }
         if said.action.is_none() {
-            said = self.by_rules(tracker);
+            said = self.by_rules(tracker, false);
+            said.interrupted |= from_words.interrupted;
         }
         said.rule_only = said.source.as_ref().is_some_and(|source| !self.used_in_stories.contains(source));
         said
@@ -253,19 +190,21 @@ impl RulePolicy {
         }
     }
 
-    fn by_rules(&self, tracker: &Tracker) -> RulePrediction {
+    fn by_rules(&self, tracker: &Tracker, by_words: bool) -> RulePrediction {
         let longest = self.rules.iter().map(|r| r.states.len()).max().unwrap_or(0).max(2);
-        let states = recent_states(tracker, longest);
+        let states = recent_states(tracker, longest, by_words);
         let mut best: Option<usize> = None;
         for (index, rule) in self.rules.iter().enumerate() {
             let longer = best.is_none_or(|b| rule.key_len > self.rules[b].key_len);
-            if longer && !rule.states.is_empty() && ends_with(&states, &rule.states) {
+            let asked = !by_words || rule.tells_words();
+            if longer && asked && !rule.states.is_empty() && ends_with(&states, &rule.states) {
                 best = Some(index);
             }
         }
         let mut said = RulePrediction {
             action: best.map(|b| self.rules[b].action.clone()),
             source: best.map(Source::Rule),
+            end_to_end: by_words && best.is_some(),
             ..RulePrediction::default()
         };
         if let Some(form) = tracker.active_loop_name() {
@@ -287,12 +226,6 @@ impl RulePolicy {
         }
         said
     }
-}
-
-/// The names but one, for a message.
-fn others(names: &BTreeSet<String>, own: &str) -> String {
-    let others: Vec<String> = names.iter().filter(|n| *n != own).map(|n| format!("`{n}`")).collect();
-    if others.is_empty() { format!("`{own}` itself") } else { others.join(", ") }
 }
 
 fn learn_rule(name: &str, example: Example, found: &mut BTreeMap<Vec<State>, Learned>, order: &mut Vec<Vec<State>>) {

@@ -1,11 +1,11 @@
 //! `/intent{"entity": "value"}`: messages that say their meaning, as buttons send them.
 
 use crate::{
-    Entity, ScoredIntent, Understanding, Value,
+    Entity, ScoredIntent, Selection, Understanding, Value,
     format::{DEFAULT_INTENTS, Domain},
 };
 
-/// Reads such a message; `None` if the text does not begin with a slash.
+/// Reads such a message, `/faq/ask_name` included; `None` if the text does not begin with a slash.
 pub(super) fn read(domain: &Domain, text: &str) -> Option<Result<Understanding, String>> {
     let body = text.trim().strip_prefix('/')?;
     Some(parse(domain, text.trim(), body))
@@ -24,6 +24,12 @@ fn parse(domain: &Domain, text: &str, body: &str) -> Result<Understanding, Strin
         }
         None => (head.trim(), 1.0),
     };
+    let (full, name) = (name, name.split_once('/').map_or(name, |(base, _)| base));
+    if full != name && !domain.is_response_key(full) {
+        let keys = domain.retrieval_intents.values().flatten().map(String::as_str);
+        let hint = crate::format::did_you_mean(full, keys);
+        return Err(format!("{text:?}: unknown retrieval intent `{full}`{hint}"));
+    }
     let known = domain.intents.contains_key(name) || DEFAULT_INTENTS.contains(&name);
     if !known {
         let hint = crate::format::did_you_mean(name, domain.intents.keys().map(String::as_str));
@@ -49,5 +55,6 @@ fn parse(domain: &Domain, text: &str, body: &str) -> Result<Understanding, Strin
         }
     }
     let intent = ScoredIntent { name: name.to_owned(), confidence };
-    Ok(Understanding { text: text.to_owned(), ranking: vec![intent.clone()], intent, entities })
+    let selections = if full == name { Vec::new() } else { vec![Selection::of(full, confidence)] };
+    Ok(Understanding { text: text.to_owned(), ranking: vec![intent.clone()], intent, entities, selections })
 }

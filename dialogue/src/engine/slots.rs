@@ -21,7 +21,7 @@ impl Exec<'_> {
             let Some(slot) = domain.slots.get(name) else { continue };
             for mapping in &slot.mappings {
                 if !intent_fits(mapping, tracker)
-                    || !conditions_hold(mapping, tracker)
+                    || !conditions_hold(name, mapping, tracker)
                     || is_ambiguous(name, mapping, tracker)
                 {
                     continue;
@@ -29,7 +29,11 @@ impl Exec<'_> {
                 if let MappingSource::Custom(Some(action)) = &mapping.source
                     && called.insert(action)
                 {
-                    events.extend(self.call(action, tracker)?);
+                    // It fills slots and speaks; whatever else it wants is not its business.
+                    let done = self.call(action, tracker)?;
+                    events.extend(
+                        done.into_iter().filter(|e| matches!(e, Event::SlotSet { .. } | Event::BotUttered { .. })),
+                    );
                 }
                 let mut values = values(mapping, tracker);
                 if values.is_empty() {
@@ -53,7 +57,7 @@ impl Exec<'_> {
                 events.iter().any(|e| matches!(e, Event::SlotSet { name, .. } if name == wanted))
             };
             events.retain(|e| !matches!(e, Event::SlotSet { name, .. } if sets(&validated, name)));
-            events.extend(validated);
+            events = validated.into_iter().chain(events).collect();
         }
         Ok(events)
     }
@@ -75,10 +79,13 @@ fn intent_fits(mapping: &Mapping, tracker: &Tracker) -> bool {
     !(of_form && ignored)
 }
 
-fn conditions_hold(mapping: &Mapping, tracker: &Tracker) -> bool {
-    // The message that activates a form comes before the form does.
+fn conditions_hold(slot: &str, mapping: &Mapping, tracker: &Tracker) -> bool {
     if mapping.conditions.is_empty() || matches!(mapping.source, MappingSource::TriggerIntent(_)) {
         return true;
+    }
+    // What a form refused to take is not offered to it again.
+    if tracker.active_loop().is_some_and(|l| l.rejected) && tracker.requested_slot() == Some(slot) {
+        return false;
     }
     let active = tracker.active_loop_name();
     mapping.conditions.iter().any(|condition| match &condition.active_loop {
@@ -121,9 +128,11 @@ fn values(mapping: &Mapping, tracker: &Tracker) -> Vec<Value> {
         }
         MappingSource::Intent(value) => vec![value.clone()],
         MappingSource::TriggerIntent(value) => {
-            let of = |form: &str| mapping.conditions.iter().any(|c| c.active_loop.as_deref() == Some(form));
-            let inside = tracker.active_loop_name().is_some_and(of);
-            if inside { Vec::new() } else { vec![value.clone()] }
+            // The form extracts slots once more when it begins: then it is active, and the message is its trigger.
+            let mut named = mapping.conditions.iter().map(|c| c.active_loop.as_deref()).peekable();
+            let unnamed = named.peek().is_none();
+            let inside = tracker.active_loop_name().is_some_and(|form| unnamed || named.any(|name| name == Some(form)));
+            if inside { vec![value.clone()] } else { Vec::new() }
         }
         MappingSource::Custom(_) => Vec::new(),
     }

@@ -7,9 +7,10 @@ use super::{
 };
 use crate::{
     Entity, Event, IdempotencyKey, Reply, ScoredIntent, SessionId, TimestampMs, Understanding, Value,
+    format::NLU_FALLBACK,
     limits::ACTIONS_PER_TURN_MAX,
     ports::{ActionCall, ActionError, ActionResult},
-    tracker::{ACTION_LISTEN, Tracker},
+    tracker::{ACTION_LISTEN, Tracker, triggered_by},
 };
 
 /// Said when a custom action failed and the assistant has no `utter_action_failed`.
@@ -158,6 +159,14 @@ impl<'e> TurnRun<'e> {
 
     fn hear(&mut self) {
         let input = &self.input;
+        // A reminder that was dropped, moved or forgotten with its session in the meantime triggers nothing.
+        let outdated = triggered_by(&input.metadata).is_some_and(|(name, at)| {
+            !self.tracker.pending_reminders().any(|reminder| reminder.name == name && reminder.at == at)
+        });
+        if outdated {
+            self.enter(Phase::Done);
+            return;
+        }
         let heard = Event::UserUttered {
             text: input.text.clone(),
             intent: input.understanding.intent.clone(),
@@ -166,7 +175,14 @@ impl<'e> TurnRun<'e> {
             input_channel: input.input_channel.clone(),
             metadata: input.metadata.clone(),
         };
-        self.take(vec![heard]);
+        // The ranking is kept where somebody asks for the second best: after a fallback.
+        let understanding = &input.understanding;
+        let in_doubt = understanding.intent.name == NLU_FALLBACK && understanding.ranking.len() > 1;
+        let parsed = (in_doubt || !understanding.selections.is_empty()).then(|| Event::UtteranceParsed {
+            ranking: understanding.ranking.clone(),
+            selections: understanding.selections.clone(),
+        });
+        self.take(std::iter::once(heard).chain(parsed).collect());
         self.enter(Phase::Extract);
     }
 
@@ -205,12 +221,18 @@ impl<'e> TurnRun<'e> {
             Ok(events) => {
                 // An action that refused by an event did not happen; what it found out did.
                 let refused = events.iter().any(|e| matches!(e, Event::ActionRejected { .. }));
+                // A message that an action puts into the conversation fills slots as any other.
+                let speaks = events.iter().any(|e| matches!(e, Event::UserUttered { .. }));
                 if !refused {
                     self.take(interrupted.into_iter().chain([prediction.event()]).collect());
                 }
                 self.take(events);
                 let ends = [ACTION_LISTEN, "action_session_start"].contains(&prediction.action.as_str());
-                let next = if ends && next == Phase::Predict { Phase::Done } else { next };
+                let next = match next {
+                    Phase::Predict if ends => Phase::Done,
+                    Phase::Predict if speaks => Phase::Extract,
+                    next => next,
+                };
                 self.enter(next);
             }
             Err(Stop::Need { action, tracker }) => return Some(self.call(&action, &tracker)),
@@ -231,13 +253,16 @@ impl<'e> TurnRun<'e> {
 
     /// A custom action failed: the user hears of it, and the conversation goes on with the next message.
     fn apologise(&mut self, action: Option<&str>, reason: String) {
-        let said = self.exec(|exec| exec.say(APOLOGY_RESPONSE, &self.tracker));
         let plain = Reply { response: Some(APOLOGY_RESPONSE.into()), text: Some(APOLOGY.into()), ..Reply::default() };
+        let mut said = self.exec(|exec| exec.say(APOLOGY_RESPONSE, &self.tracker));
+        if said.is_empty() {
+            said.push(Event::BotUttered { reply: plain });
+        }
         let mut events = Vec::new();
         // A form that refused would wait for something else to happen; it must read the next answer.
-        let action = action.filter(|action| !self.engine.assistant().domain.forms.contains_key(*action));
+        let action = action.filter(|action| !self.tracker.is_loop(action));
         events.extend(action.map(|action| Event::ActionRejected { action: action.to_owned() }));
-        events.push(said.unwrap_or(Event::BotUttered { reply: plain }));
+        events.extend(said);
         events.push(super::executed(ACTION_LISTEN));
         self.take(events);
         self.outcome.failure = Some(reason);

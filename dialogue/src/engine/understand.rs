@@ -2,7 +2,7 @@
 
 use crate::{
     Entity, ScoredIntent, Understanding, Value,
-    format::{Assistant, DEFAULT_INTENTS},
+    format::{Assistant, DEFAULT_INTENTS, NLU_FALLBACK},
 };
 use regex::{Regex, RegexBuilder};
 
@@ -18,23 +18,30 @@ const EXTRACTOR: &str = "RegexEntityExtractor";
 const PATTERN_BYTES_MAX: usize = 64 << 20;
 
 impl Extractors {
-    /// Regular expressions and lookup tables that bear an entity's name; without regard to case, tables by whole words.
+    /// Regular expressions and lookup tables that bear an entity's name, as far as the settings use them.
     pub(super) fn compile(assistant: &Assistant) -> Result<Self, String> {
+        let config = assistant.config.regexes;
         let mut patterns = Vec::new();
         let build = |name: &str, pattern: &str| {
-            let built = RegexBuilder::new(pattern).case_insensitive(true).size_limit(PATTERN_BYTES_MAX).build();
+            let built = RegexBuilder::new(pattern)
+                .case_insensitive(!config.case_sensitive)
+                .size_limit(PATTERN_BYTES_MAX)
+                .build();
             built.map_err(|e| format!("the patterns of `{name}` do not compile: {e}"))
         };
         let is_entity = |name: &str| assistant.domain.entities.contains_key(name);
-        for found in assistant.regexes.iter().filter(|r| is_entity(&r.name)) {
+        for found in assistant.regexes.iter().filter(|r| config.use_regexes && is_entity(&r.name)) {
             patterns.push((found.name.clone(), build(&found.name, &found.pattern)?));
         }
-        for table in assistant.lookups.iter().filter(|l| is_entity(&l.name) && !l.values.is_empty()) {
+        let tables = assistant.lookups.iter().filter(|l| is_entity(&l.name) && !l.values.is_empty());
+        for table in tables.filter(|_| config.use_lookup_tables) {
             // The longest value first, so that `new york city` is not taken for `new york`.
             let mut values: Vec<&String> = table.values.iter().collect();
             values.sort_by_key(|v| std::cmp::Reverse(v.chars().count()));
             let values: Vec<String> = values.into_iter().map(|v| regex::escape(v)).collect();
-            patterns.push((table.name.clone(), build(&table.name, &format!(r"\b(?:{})\b", values.join("|")))?));
+            let boundary = if config.use_word_boundaries { r"\b" } else { "" };
+            let pattern = format!("{boundary}(?:{}){boundary}", values.join("|"));
+            patterns.push((table.name.clone(), build(&table.name, &pattern)?));
         }
         Ok(Extractors { patterns })
     }
@@ -68,8 +75,14 @@ fn overlaps(a: &Entity, b: &Entity) -> bool {
     a.start < b.end && b.start < a.end
 }
 
-pub(super) fn complete(assistant: &Assistant, extractors: &Extractors, raw: Understanding) -> Understanding {
+pub(super) fn complete(
+    assistant: &Assistant,
+    extractors: &Extractors,
+    raw: Understanding,
+    extracted: Vec<Entity>,
+) -> Understanding {
     let mut entities = raw.entities;
+    entities.extend(extracted);
     entities.retain(|e| assistant.domain.entities.contains_key(&e.entity));
     for mut found in extractors.find(&raw.text) {
         // A pattern knows the bounds better than a model; the model knows the role.
@@ -100,7 +113,16 @@ pub(super) fn complete(assistant: &Assistant, extractors: &Extractors, raw: Unde
     if let Some(fallback) = fallback(assistant, &ranking) {
         ranking.insert(0, fallback);
     }
-    Understanding { text: raw.text, intent: ranking.first().cloned().unwrap_or_default(), ranking, entities }
+    let mut selections = raw.selections;
+    selections.iter_mut().for_each(|s| s.ranking.retain(|key| assistant.domain.is_response_key(&key.name)));
+    selections.retain(|s| !s.ranking.is_empty());
+    Understanding {
+        text: raw.text,
+        intent: ranking.first().cloned().unwrap_or_default(),
+        ranking,
+        entities,
+        selections,
+    }
 }
 
 /// `nlu_fallback`, if the best intent is too weak or too close to the second; as sure as the best one is not.
@@ -115,5 +137,5 @@ fn fallback(assistant: &Assistant, ranking: &[ScoredIntent]) -> Option<ScoredInt
     } else {
         return None;
     };
-    Some(ScoredIntent { name: "nlu_fallback".into(), confidence: doubt })
+    Some(ScoredIntent { name: NLU_FALLBACK.into(), confidence: doubt })
 }

@@ -1,5 +1,7 @@
 //! What `config.yml` and `endpoints.yml` say, as far as this engine is steered by it.
 
+use super::Place;
+
 /// The settings of understanding and policies.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -17,6 +19,50 @@ pub struct Config {
     pub action_endpoint: Option<String>,
     /// `EntitySynonymMapper` is in the pipeline, or the pipeline is the default.
     pub synonyms: bool,
+    /// `RegexEntityExtractor`.
+    pub regexes: RegexExtractorConfig,
+    /// Extractors of quantities, times and the like, which work outside of this crate: what they find goes into
+    /// [`Engine::understand_with`](crate::engine::Engine::understand_with).
+    pub extractors: Vec<ExtractorConfig>,
+    /// `ResponseSelector`s, in the order of the pipeline.
+    pub selectors: Vec<SelectorConfig>,
+}
+
+/// How regular expressions and lookup tables are applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RegexExtractorConfig {
+    /// With regard to case?
+    pub case_sensitive: bool,
+    /// Do lookup tables find entities?
+    pub use_lookup_tables: bool,
+    /// Do regular expressions?
+    pub use_regexes: bool,
+    /// Do values of lookup tables stand for whole words only?
+    pub use_word_boundaries: bool,
+}
+
+/// An extractor that knows what it looks for without examples (`DucklingEntityExtractor`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ExtractorConfig {
+    /// The component's name.
+    pub component: String,
+    /// What it looks for, by Duckling's names (`time`, `amount-of-money`); all that it knows where none are named.
+    pub dimensions: Vec<String>,
+    /// Its locale (`en_US`), if given.
+    pub locale: Option<String>,
+    /// Its time zone (`Europe/Madrid`), if given.
+    pub timezone: Option<String>,
+    /// Where it is configured.
+    pub place: Place,
+}
+
+/// A response selector.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SelectorConfig {
+    /// The retrieval intent whose keys it ranks; all together where none is named.
+    pub retrieval_intent: Option<String>,
+    /// Where it is configured.
+    pub place: Place,
 }
 
 /// When an understanding is too weak.
@@ -48,6 +94,17 @@ pub struct MemoizationConfig {
     pub max_history: Option<usize>,
     /// Forget early slots if nothing matches (`AugmentedMemoizationPolicy`).
     pub augmented: bool,
+}
+
+impl Default for RegexExtractorConfig {
+    fn default() -> Self {
+        RegexExtractorConfig {
+            case_sensitive: false,
+            use_lookup_tables: true,
+            use_regexes: true,
+            use_word_boundaries: true,
+        }
+    }
 }
 
 impl Default for FallbackConfig {
@@ -84,6 +141,9 @@ impl Default for Config {
             memoization: Some(MemoizationConfig { augmented: true, ..MemoizationConfig::default() }),
             action_endpoint: None,
             synonyms: true,
+            regexes: RegexExtractorConfig::default(),
+            extractors: Vec::new(),
+            selectors: Vec::new(),
         }
     }
 }

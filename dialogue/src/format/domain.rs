@@ -2,7 +2,7 @@
 
 use super::Place;
 use crate::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that `domain.yml` declares, merged over all files.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -21,8 +21,25 @@ pub struct Domain {
     pub responses: BTreeMap<String, Vec<Variation>>,
     /// Custom actions by name.
     pub actions: BTreeMap<String, Place>,
+    /// The keys of each retrieval intent, by their full names (`faq/ask_name`), as the examples name them. The action
+    /// `utter_faq` says the response of the one that was selected.
+    pub retrieval_intents: BTreeMap<String, BTreeSet<String>>,
+    /// Actions that say exactly what their name is: those of `e2e_actions` and of stories (`bot: …`).
+    pub e2e_actions: BTreeSet<String>,
     /// When a conversation begins anew.
     pub session: SessionConfig,
+}
+
+impl Domain {
+    /// Is this the full name of a retrieval intent's key (`faq/ask_name`)?
+    pub fn is_response_key(&self, full: &str) -> bool {
+        let base = full.split_once('/').map(|(base, _)| base);
+        base.and_then(|base| self.retrieval_intents.get(base)).is_some_and(|keys| keys.contains(full))
+    }
+    /// Does this action say what a response selector chose (`utter_faq`)?
+    pub fn is_retrieval_action(&self, action: &str) -> bool {
+        action.strip_prefix("utter_").is_some_and(|intent| self.retrieval_intents.contains_key(intent))
+    }
 }
 
 /// An intent.
@@ -151,8 +168,10 @@ pub struct Variation {
     pub text: Option<String>,
     /// The address of a picture.
     pub image: Option<String>,
-    /// Buttons, in order.
+    /// Buttons, in order; quick replies are buttons, too.
     pub buttons: Vec<crate::ReplyButton>,
+    /// The elements of a list or a carousel: each is a message of its own, as Rasa's channels say them by default.
+    pub elements: Vec<Element>,
     /// An attachment.
     pub attachment: Option<Value>,
     /// Anything else.
@@ -163,6 +182,17 @@ pub struct Variation {
     pub conditions: Vec<(String, Value)>,
     /// Where it is declared.
     pub place: Place,
+}
+
+/// An element of a list or a carousel.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Element {
+    /// Its title.
+    pub title: String,
+    /// What stands below it.
+    pub subtitle: String,
+    /// Its buttons.
+    pub buttons: Vec<crate::ReplyButton>,
 }
 
 /// When a conversation begins anew.

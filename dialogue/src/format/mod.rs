@@ -11,9 +11,11 @@ pub use load::read_nlu;
 pub(crate) use load::{BUILT_IN_ACTIONS, DEFAULT_INTENTS, did_you_mean};
 
 pub use assistant::{Assistant, Loaded, LookupTable, NamedRegex};
-pub use config::{Config, FallbackConfig, MemoizationConfig, RulePolicyConfig};
+pub use config::{
+    Config, ExtractorConfig, FallbackConfig, MemoizationConfig, RegexExtractorConfig, RulePolicyConfig, SelectorConfig,
+};
 pub use domain::{
-    Domain, EntityType, Form, Intent, Mapping, MappingCondition, MappingSource, SessionConfig, Slot, SlotKind,
+    Domain, Element, EntityType, Form, Intent, Mapping, MappingCondition, MappingSource, SessionConfig, Slot, SlotKind,
     Variation,
 };
 pub use source::{Diagnostic, Place, SourceFile};
@@ -21,3 +23,5 @@ pub use story::{StepEntity, Story, StoryStep, TestStory, UserStep};
 
 /// The action that is taken when no policy knows better.
 pub(crate) const DEFAULT_FALLBACK: &str = "action_default_fallback";
+/// The intent of a message that was not understood well enough.
+pub(crate) const NLU_FALLBACK: &str = "nlu_fallback";

@@ -36,8 +36,8 @@ pub struct TestStory {
 pub enum StoryStep {
     /// The user says something.
     User(UserStep),
-    /// The user says one of these things.
-    Or(Vec<UserStep>),
+    /// One of these: the user says one of several things (`User`), or one of several slots is set (`SlotWasSet`).
+    Or(Vec<StoryStep>),
     /// The assistant does something.
     Action {
         /// The action's name.
@@ -45,7 +45,7 @@ pub enum StoryStep {
         /// Where it stands.
         place: Place,
     },
-    /// The assistant says these words (test stories).
+    /// The assistant says exactly these words: in training an action of that name, in test stories what is expected.
     Bot {
         /// The words.
         text: String,
@@ -82,9 +82,11 @@ pub enum StoryStep {
 /// What a user says in a story.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct UserStep {
-    /// The intent; `None` in a test story that gives only words.
+    /// The intent; `None` where only words are given. Of a retrieval intent the base (`faq`).
     pub intent: Option<String>,
-    /// The words, without markup, in a test story.
+    /// The full name of a retrieval intent's key (`faq/ask_name`), where a test story names one.
+    pub response_key: Option<String>,
+    /// The words, without markup. Alone, in training, they stand for messages with the same words.
     pub text: Option<String>,
     /// The entities.
     pub entities: Vec<StepEntity>,

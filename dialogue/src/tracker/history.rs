@@ -74,7 +74,10 @@ impl History {
         let of_form = |a: &Arc<Applied>| matches!(&*a.event, Event::ActionExecuted { action, .. } if action == form);
         let Some(previous) = self.0.iter().rposition(of_form) else { return };
         let tail = self.0.split_off(previous + 1);
-        let stays = |a: &Arc<Applied>| !matches!(*a.event, Event::ActionExecuted { .. } | Event::UserUttered { .. });
+        let stays = |a: &Arc<Applied>| {
+            let of_message = matches!(*a.event, Event::UserUttered { .. } | Event::UtteranceParsed { .. });
+            !of_message && !matches!(*a.event, Event::ActionExecuted { .. })
+        };
         self.0.extend(tail.into_iter().filter(stays));
     }
 }

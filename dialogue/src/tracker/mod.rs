@@ -3,17 +3,24 @@
 //! The folding rules are Rasa's (`DialogueStateTracker.applied_events` and the events' `apply_to`, Rasa 3.6): a revert
 //! replays what is left, and the repeated runs of a form on its happy path count as one for the policies.
 
+mod access;
 mod history;
+mod marks;
+mod reminders;
 mod state;
 
 pub(crate) use history::Applied;
+pub(crate) use marks::Marks;
+pub use reminders::Reminder;
+pub(crate) use reminders::{EXTERNAL_PREFIX, IS_EXTERNAL, REMINDER, triggered_by};
 pub(crate) use state::{SHOULD_NOT_BE_SET, SlotFeature, State, UserState};
 
 use crate::{
-    Entity, Event, Understanding, Value,
+    Event, Understanding, Value,
     format::{Assistant, Domain},
 };
 use history::History;
+use reminders::Reminders;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -23,8 +30,8 @@ use std::{
 pub const ACTION_LISTEN: &str = "action_listen";
 /// The slot that names what a form asks for.
 pub const REQUESTED_SLOT: &str = "requested_slot";
-/// The policy name of a rule's prediction that no story knows of; such turns are hidden from the memoization.
-pub(crate) const RULE_ONLY: &str = "RulePolicy (rule only)";
+/// The built-in loop that makes sure of what the user means.
+pub(crate) const TWO_STAGE_FALLBACK: &str = "action_two_stage_fallback";
 
 /// The active form.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +59,7 @@ pub struct Tracker {
     paused: bool,
     events: Vec<Arc<Event>>,
     history: History,
+    reminders: Reminders,
     /// Rules are compiled from what they set, not from initial values.
     only_touched: bool,
 }
@@ -75,6 +83,7 @@ impl Tracker {
             paused: false,
             events: Vec::new(),
             history: History::default(),
+            reminders: Reminders::default(),
             only_touched: false,
         }
     }
@@ -96,6 +105,7 @@ impl Tracker {
     /// Takes up one more event.
     pub fn apply(&mut self, event: &Event) {
         let shared = Arc::new(event.clone());
+        self.reminders.apply(event);
         match event {
             // A context begins: what was before it no longer counts, for the policies or for anybody.
             Event::SessionStarted | Event::Restarted => {
@@ -110,11 +120,13 @@ impl Tracker {
             Event::UtteranceReverted => {
                 self.events.push(shared);
                 self.history.undo_user_utterance();
+                self.reminders.retain_scheduled(self.history.applied());
                 self.replay_applied();
             }
             Event::ActionReverted => {
                 self.events.push(shared);
                 self.history.undo_action();
+                self.reminders.retain_scheduled(self.history.applied());
                 self.replay_applied();
             }
             _ => {
@@ -125,71 +137,15 @@ impl Tracker {
         }
     }
 
-    /// The value of a slot; `Null` for one that the domain does not have.
-    pub fn slot(&self, name: &str) -> &Value {
-        static NULL: Value = Value::Null;
-        self.slots.get(name).unwrap_or(&NULL)
-    }
-    /// All slots, by name.
-    pub fn slots(&self) -> &BTreeMap<String, Value> {
-        &self.slots
-    }
-    /// The active form.
-    pub fn active_loop(&self) -> Option<&ActiveLoop> {
-        self.active_loop.as_ref()
-    }
-    /// The slot that the form asks for.
-    pub fn requested_slot(&self) -> Option<&str> {
-        self.slot(REQUESTED_SLOT).as_text()
-    }
-    /// What was understood of the last message.
-    pub fn latest_understanding(&self) -> Option<&Understanding> {
-        self.latest.as_ref()
-    }
-    /// The last action that was executed.
-    pub fn latest_action(&self) -> Option<&str> {
-        self.latest_action.as_deref()
-    }
-    /// What an action asked for as the next one.
-    pub fn followup(&self) -> Option<&str> {
-        self.followup.as_deref()
-    }
-    /// Is the assistant told to be silent?
-    pub fn paused(&self) -> bool {
-        self.paused
-    }
-    /// The events since the context began.
-    pub fn events(&self) -> impl DoubleEndedIterator<Item = &Event> {
-        self.events.iter().map(Arc::as_ref)
-    }
-
-    pub(crate) fn domain(&self) -> &Arc<Domain> {
-        &self.domain
-    }
-    pub(crate) fn history(&self) -> &[Arc<Applied>] {
-        self.history.applied()
-    }
-    pub(crate) fn clear_followup(&mut self) {
-        self.followup = None;
-    }
-    pub(crate) fn active_loop_name(&self) -> Option<&str> {
-        self.active_loop.as_ref().map(|l| l.name.as_str()).filter(|name| *name != SHOULD_NOT_BE_SET)
-    }
-    /// The values of the last message's entities of a type; role and group must agree exactly.
-    pub(crate) fn latest_entities(&self, entity: &str, role: Option<&str>, group: Option<&str>) -> Vec<&Entity> {
-        let entities = self.latest.iter().flat_map(|u| &u.entities);
-        entities.filter(|e| e.entity == entity && e.role.as_deref() == role && e.group.as_deref() == group).collect()
-    }
-
     /// Puts the event into the history that the policies see.
     fn record(&mut self, event: &Arc<Event>) {
         if let Event::ActionExecuted { action, .. } = &**event {
-            let is_loop = self.domain.forms.contains_key(action);
-            if is_loop && self.history.repeats_happy_path(action) {
+            if self.is_loop(action) && self.history.repeats_happy_path(action) {
                 self.history.collapse_loop(action);
                 return;
             }
-            let before = history::Before { state: self.state(), sticky: self.is_sticky() };
+            let state = self.state_with(Marks::of(event).end_to_end);
+            let before = history::Before { state, sticky: self.is_sticky() };
             self.history.push(Arc::clone(event), Some(before));
         } else {
             self.history.push(Arc::clone(event), None);
@@ -209,6 +165,7 @@ impl Tracker {
                     intent: intent.clone(),
                     ranking: vec![intent.clone()],
                     entities: entities.clone(),
+                    selections: Vec::new(),
                 });
                 self.followup = None;
             }
@@ -256,9 +213,18 @@ impl Tracker {
                         .extend(entities.iter().filter(|e| !latest.entities.contains(e)).cloned().collect::<Vec<_>>());
                 }
             }
+            Event::UtteranceParsed { ranking, selections } => {
+                if let Some(latest) = &mut self.latest {
+                    latest.ranking.clone_from(ranking);
+                    latest.selections.clone_from(selections);
+                }
+            }
             Event::Paused => self.paused = true,
             Event::Resumed => self.paused = false,
-            Event::BotUttered { .. } | Event::AgentUttered { .. } => {}
+            Event::BotUttered { .. }
+            | Event::AgentUttered { .. }
+            | Event::ReminderScheduled { .. }
+            | Event::ReminderCancelled { .. } => {}
             Event::SessionStarted | Event::Restarted | Event::UtteranceReverted | Event::ActionReverted => {
                 unreachable!("handled by apply")
             }

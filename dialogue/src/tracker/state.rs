@@ -1,6 +1,6 @@
 //! `State`: what a policy sees of a conversation at one moment (Rasa's `Domain.get_active_state`).
 
-use super::Tracker;
+use super::{Marks, Tracker};
 use crate::{
     Event, Value,
     format::{Slot, SlotKind},
@@ -9,6 +9,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
 };
+use unicode_normalization::UnicodeNormalization;
 
 /// In a rule: a slot or a form that must not be set.
 pub(crate) const SHOULD_NOT_BE_SET: &str = "should_not_be_set";
@@ -27,6 +28,8 @@ pub(crate) struct State {
 pub(crate) struct UserState {
     pub intent: String,
     pub entities: BTreeSet<String>,
+    /// In place of intent and entities: the words, where the message counts by them.
+    pub words: Option<String>,
 }
 
 /// What a policy sees of a slot: the bits of Rasa's feature vector, so that states can be compared exactly.
@@ -39,13 +42,21 @@ pub(crate) enum SlotFeature {
 }
 
 impl Tracker {
-    /// What the policies see now.
-    pub(crate) fn state(&self) -> State {
+    /// What the policies see now; with the last message's words in place of its intent if asked for.
+    pub(crate) fn state_with(&self, by_words: bool) -> State {
         let mut state = State::default();
+        let mut by_words = by_words;
         let mut added: Vec<&crate::Entity> = Vec::new();
         // After a form's happy path the message that it began with is what counts: the rest was folded away.
         for applied in self.history.applied().iter().rev() {
+            by_words |= state.user.is_none() && Marks::of(&applied.event).end_to_end;
             match &*applied.event {
+                // A message without an intent has nothing but its words.
+                Event::UserUttered { text, intent, .. }
+                    if state.user.is_none() && (by_words || intent.name.is_empty() && !text.is_empty()) =>
+                {
+                    state.user = Some(UserState { words: Some(words(text)), ..UserState::default() });
+                }
                 Event::UserUttered { intent, entities, .. } if state.user.is_none() => {
                     state.user = Some(self.user_state(&intent.name, entities.iter().chain(added.iter().copied())));
                 }
@@ -87,8 +98,16 @@ impl Tracker {
                 seen.insert(format!("{}#{label}", entity.entity));
             }
         }
-        UserState { intent: intent.to_owned(), entities: seen }
+        UserState { intent: intent.to_owned(), entities: seen, words: None }
     }
+}
+
+/// A message's words in the form in which end-to-end stories compare them: without regard to case, spaces and punctuation.
+fn words(text: &str) -> String {
+    let folded: String = text.nfkc().flat_map(char::to_lowercase).collect();
+    let words: Vec<&str> = folded.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
+    // What is nothing but signs is told by its signs.
+    if words.is_empty() { folded.trim().to_owned() } else { words.join(" ") }
 }
 
 /// The feature of a slot's value; `None` where it has none or all of it is zero.
@@ -179,7 +198,10 @@ impl State {
                 let names: Vec<String> = user.entities.iter().map(|e| format!("{e:?}")).collect();
                 let _ = write!(shown, r#""entities": [{}], "#, names.join(", "));
             }
-            parts.push(format!(r#""user": {{{shown}"intent": "{}"}}"#, user.intent));
+            match &user.words {
+                Some(words) => parts.push(format!(r#""user": {{"text": {words:?}}}"#)),
+                None => parts.push(format!(r#""user": {{{shown}"intent": "{}"}}"#, user.intent)),
+            }
         }
         format!("{{{}}}", parts.join(", "))
     }

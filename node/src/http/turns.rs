@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::IntoResponse;
 use dialogue::tracker::Tracker;
-use dialogue::{Entity, IdempotencyKey, Reply, ScoredIntent, SessionId, TurnRecord, Value, limits};
+use dialogue::{Entity, Event, IdempotencyKey, Reply, ScoredIntent, SessionId, TurnRecord, Value, limits};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
@@ -208,7 +208,7 @@ fn turn_json(turn: &TurnRecord) -> serde_json::Value {
         "intent": turn.intent,
         "entities": turn.entities.iter().map(entity_json).collect::<Vec<_>>(),
         "replies": turn.replies.iter().map(reply_json).collect::<Vec<_>>(),
-        "events": turn.events.iter().map(|e| e.to_rasa_json(turn.at)).collect::<Vec<_>>(),
+        "events": Event::sequence_to_rasa_json(turn.events.iter().map(|e| (turn.at, e))),
     })
 }
 

@@ -114,6 +114,7 @@ mod tests {
         let example = NluExample {
             text: "é New York to Rome".into(),
             intent: "go".into(),
+            response_key: None,
             entities: vec![entity("city", 2, 10), entity("city", 14, 18)],
         };
         let kinds = kinds(std::iter::once(&example));

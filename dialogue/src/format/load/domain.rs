@@ -2,13 +2,13 @@
 
 use super::{
     cx::{Cx, get, join},
+    merge::{again, declare},
     yaml::{Data, Key, Node},
 };
 use crate::{
     ReplyButton,
-    format::{Domain, EntityType, Form, Intent, Place, Variation},
+    format::{Domain, EntityType, Form, Intent, Place, SessionConfig},
 };
-use std::collections::BTreeMap;
 
 /// The domain while it is gathered.
 #[derive(Debug, Default)]
@@ -19,8 +19,19 @@ pub(super) struct Gathered {
 }
 
 /// The keys of a domain file.
-pub(super) const KEYS: [&str; 9] =
-    ["intents", "entities", "slots", "forms", "responses", "actions", "session_config", "config", "e2e_actions"];
+pub(super) const KEYS: [&str; 10] = [
+    "intents",
+    "entities",
+    "slots",
+    "forms",
+    "responses",
+    "actions",
+    "session_config",
+    "config",
+    "e2e_actions",
+    // Whatever the author notes.
+    "metadata",
+];
 
 /// Reads one section.
 pub(super) fn section(cx: &mut Cx, gathered: &mut Gathered, key: &Key, node: &Node) {
@@ -34,24 +45,20 @@ pub(super) fn section(cx: &mut Cx, gathered: &mut Gathered, key: &Key, node: &No
         "actions" => actions(cx, domain, node),
         "session_config" => session_config(cx, gathered, key, node),
         "config" => {
-            let place = cx.key_place(key);
             let pairs = cx.map(node, "config", "a mapping");
             cx.known_keys(pairs, "config", &["store_entities_as_slots"]);
-            if get(pairs, "store_entities_as_slots").is_some() {
-                cx.warn(&place, "config.store_entities_as_slots", "has no effect; write slot mappings instead");
+            if let Some(node) = get(pairs, "store_entities_as_slots") {
+                let field = "config.store_entities_as_slots";
+                if cx.bool(node, field) == Some(false) {
+                    let place = cx.place(node);
+                    let message = "has no effect, as in Rasa 3.6: entities in stories fill the slots that map them";
+                    cx.warn(&place, field, message);
+                }
             }
         }
-        _ => {
-            let place = cx.key_place(key);
-            let message = "end-to-end actions are not supported; give the words a response name and use that";
-            cx.error(&place, "e2e_actions", message);
-        }
+        "e2e_actions" => domain.e2e_actions.extend(cx.texts(node, "e2e_actions")),
+        _ => {}
     }
-}
-
-/// Reports a second declaration and names the first.
-pub(super) fn duplicate(cx: &mut Cx, place: &Place, field: &str, first: &Place) {
-    cx.error(place, field, format!("declared twice; the first time at {first}"));
 }
 
 /// An item that is a name or a name with settings: `greet` or `greet: {use_entities: []}`.
@@ -77,7 +84,7 @@ fn intents(cx: &mut Cx, domain: &mut Domain, node: &Node) {
         let mut intent = Intent { place: place.clone(), ..Intent::default() };
         if let Some(settings) = settings {
             let pairs = cx.map(settings, &field, "the intent's settings");
-            cx.known_keys(pairs, &field, &["use_entities", "ignore_entities"]);
+            cx.known_keys(pairs, &field, &["use_entities", "ignore_entities", "metadata"]);
             if let Some(used) = get(pairs, "use_entities") {
                 intent.use_entities = match &used.data {
                     Data::Bool(true) | Data::Null => None,
@@ -89,10 +96,7 @@ fn intents(cx: &mut Cx, domain: &mut Domain, node: &Node) {
                 intent.ignore_entities = cx.texts(ignored, &join(&field, "ignore_entities"));
             }
         }
-        match domain.intents.get(&name) {
-            Some(first) => duplicate(cx, &place, &field, &first.place.clone()),
-            None => drop(domain.intents.insert(name, intent)),
-        }
+        declare(cx, &mut domain.intents, (&name, &field), &place, intent);
     }
 }
 
@@ -103,7 +107,7 @@ fn entities(cx: &mut Cx, domain: &mut Domain, node: &Node) {
         let mut entity = EntityType { influences: true, place: place.clone(), ..EntityType::default() };
         if let Some(settings) = settings {
             let pairs = cx.map(settings, &field, "the entity's settings");
-            cx.known_keys(pairs, &field, &["roles", "groups", "influence_conversation"]);
+            cx.known_keys(pairs, &field, &["roles", "groups", "influence_conversation", "metadata"]);
             for (key, list) in [("roles", &mut entity.roles), ("groups", &mut entity.groups)] {
                 if let Some(node) = get(pairs, key) {
                     *list = cx.texts(node, &join(&field, key));
@@ -113,10 +117,7 @@ fn entities(cx: &mut Cx, domain: &mut Domain, node: &Node) {
                 entity.influences = cx.bool(node, &join(&field, "influence_conversation")).unwrap_or(true);
             }
         }
-        match domain.entities.get(&name) {
-            Some(first) => duplicate(cx, &place, &field, &first.place.clone()),
-            None => drop(domain.entities.insert(name, entity)),
-        }
+        declare(cx, &mut domain.entities, (&name, &field), &place, entity);
     }
 }
 
@@ -124,14 +125,9 @@ fn forms(cx: &mut Cx, domain: &mut Domain, node: &Node) {
     for (key, settings) in cx.map(node, "forms", "a mapping of forms") {
         let field = format!("forms.{}", key.text);
         let place = cx.key_place(key);
-        if let Some(first) = domain.forms.get(&key.text) {
-            let first = first.place.clone();
-            duplicate(cx, &place, &field, &first);
-            continue;
-        }
         let pairs = cx.map(settings, &field, "the form's settings");
         cx.known_keys(pairs, &field, &["required_slots", "ignored_intents"]);
-        let mut form = Form { place, ..Form::default() };
+        let mut form = Form { place: place.clone(), ..Form::default() };
         if let Some(node) = get(pairs, "required_slots") {
             if matches!(node.data, Data::Map(_)) {
                 let expected = "a list of slots (mappings stand with the slots since format 3.0)";
@@ -143,7 +139,7 @@ fn forms(cx: &mut Cx, domain: &mut Domain, node: &Node) {
         if let Some(node) = get(pairs, "ignored_intents") {
             form.ignored_intents = cx.texts(node, &join(&field, "ignored_intents"));
         }
-        domain.forms.insert(key.text.clone(), form);
+        declare(cx, &mut domain.forms, (&key.text, &field), &place, form);
     }
 }
 
@@ -158,20 +154,13 @@ fn actions(cx: &mut Cx, domain: &mut Domain, node: &Node) {
                 cx.bool(node, &join(&field, "send_domain"));
             }
         }
-        match domain.actions.get(&name) {
-            Some(first) => duplicate(cx, &place, &field, &first.clone()),
-            None => drop(domain.actions.insert(name, place)),
-        }
+        declare(cx, &mut domain.actions, (&name, &field), &place, place.clone());
     }
 }
 
 fn session_config(cx: &mut Cx, gathered: &mut Gathered, key: &Key, node: &Node) {
     let place = cx.key_place(key);
-    if let Some(first) = gathered.session_at.replace(place.clone()) {
-        duplicate(cx, &place, "session_config", &first);
-        return;
-    }
-    let session = &mut gathered.domain.session;
+    let mut session = SessionConfig::default();
     let pairs = cx.map(node, "session_config", "the session's settings");
     cx.known_keys(pairs, "session_config", &["session_expiration_time", "carry_over_slots_to_new_session"]);
     if let Some(node) = get(pairs, "session_expiration_time") {
@@ -185,6 +174,10 @@ fn session_config(cx: &mut Cx, gathered: &mut Gathered, key: &Key, node: &Node) 
     if let Some(node) = get(pairs, "carry_over_slots_to_new_session") {
         let carry = cx.bool(node, "session_config.carry_over_slots_to_new_session");
         session.carry_over_slots = carry.unwrap_or(true);
+    }
+    match &gathered.session_at {
+        Some(first) => again(cx, &place, "session_config", &first.clone(), session == gathered.domain.session),
+        None => (gathered.session_at, gathered.domain.session) = (Some(place), session),
     }
 }
 
@@ -205,21 +198,4 @@ pub(super) fn buttons(cx: &mut Cx, field: &str, node: &Node) -> Vec<ReplyButton>
         out.push(ReplyButton { title, payload });
     }
     out
-}
-
-/// Reports responses under one name in two places; variations of one name belong together.
-pub(super) fn add_response(
-    cx: &mut Cx,
-    responses: &mut BTreeMap<String, Vec<Variation>>,
-    name: &str,
-    place: &Place,
-    variations: Vec<Variation>,
-) {
-    match responses.get(name).and_then(|v| v.first()) {
-        Some(first) => {
-            let first = first.place.clone();
-            duplicate(cx, place, &format!("responses.{name}"), &first);
-        }
-        None => drop(responses.insert(name.to_owned(), variations)),
-    }
 }

@@ -3,19 +3,24 @@
 mod config;
 mod cx;
 mod domain;
+mod imports;
 mod markup;
+mod merge;
 mod nlu;
+mod pipeline;
+mod policies;
 mod refs;
 mod responses;
 mod slots;
 mod stories;
 mod yaml;
 
-use super::{Assistant, Config, Diagnostic, Loaded, Place, Slot, SourceFile, Story, TestStory};
+use super::{Assistant, Config, Diagnostic, Loaded, Place, Slot, SourceFile, Story, StoryStep, TestStory};
 use cx::Cx;
 pub(crate) use cx::did_you_mean;
+use imports::Imports;
 pub(crate) use refs::{BUILT_IN_ACTIONS, DEFAULT_INTENTS};
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 use stories::Kind;
 use yaml::{Data, Node};
 
@@ -35,8 +40,13 @@ struct Gathered {
 pub(super) fn load(files: &[SourceFile]) -> Result<Loaded, Vec<Diagnostic>> {
     let mut cx = Cx::default();
     let mut all = Gathered::default();
+    let imports = Imports::find(&mut cx, files);
     for file in files {
         cx.path.clone_from(&file.path);
+        // The settings of what is imported say no more than what they import in turn.
+        if imports.are_of_import(&file.path) || !imports.reads(&mut cx, &file.path) {
+            continue;
+        }
         match yaml::parse(&file.text) {
             Ok(Some(node)) => read_file(&mut cx, &mut all, file, &node),
             Ok(None) => {}
@@ -51,6 +61,17 @@ pub(super) fn load(files: &[SourceFile]) -> Result<Loaded, Vec<Diagnostic>> {
         cx.error(&place, "", "no file whose name ends in .yml or .yaml; expected domain.yml at least");
     }
     add_requested_slot(&mut all);
+    let mut said = BTreeSet::new();
+    all.rules.iter().chain(&all.stories).flat_map(|s| &s.steps).for_each(|step| {
+        if let StoryStep::Bot { text, .. } = step {
+            said.insert(text.clone());
+        }
+    });
+    all.domain.domain.e2e_actions.append(&mut said);
+    for full in all.nlu.keys.keys() {
+        let base = full.split_once('/').map_or(full.as_str(), |(base, _)| base);
+        all.domain.domain.retrieval_intents.entry(base.to_owned()).or_default().insert(full.clone());
+    }
     // A file that could not be read would make everything that refers to it look wrong.
     let malformed = cx.errors.iter().any(|e| e.field.is_empty());
     if !malformed {

@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub(super) struct Nlu {
     pub examples: Vec<(NluExample, Place)>,
+    /// The keys of retrieval intents by their full names, with where each is first named.
+    pub keys: BTreeMap<String, Place>,
     pub synonyms: BTreeMap<String, String>,
     pub regexes: Vec<NamedRegex>,
     pub lookups: Vec<LookupTable>,
@@ -106,21 +108,30 @@ fn find_line(path: &str, source: &str, line: &str, from: &mut u32) -> Place {
 }
 
 fn intent(cx: &mut Cx, nlu: &mut Nlu, field: &str, intent: &str, place: &Place, lines: Vec<(String, Place)>) {
-    if intent.contains('/') {
-        let message = format!(
-            "the retrieval intent `{intent}` needs a response selector, which is not supported yet; \
-             make it an intent of its own"
-        );
-        cx.error(place, &join(field, "intent"), message);
-        return;
-    }
+    let (base, response_key) = match intent.split_once('/') {
+        Some((base, key)) if base.is_empty() || key.is_empty() || key.contains('/') => {
+            let message = format!("found `{intent}`, expected an intent and one key such as `faq/ask_name`");
+            cx.error(place, &join(field, "intent"), message);
+            return;
+        }
+        Some((base, _)) => {
+            nlu.keys.entry(intent.to_owned()).or_insert_with(|| place.clone());
+            (base, Some(intent.to_owned()))
+        }
+        None => (intent, None),
+    };
     for (line, mut at) in lines {
         match markup::parse(&line) {
             Ok(marked) => {
                 for (words, value) in &marked.synonyms {
                     synonym(cx, nlu, field, words, value, &at);
                 }
-                let example = NluExample { text: marked.text, intent: intent.to_owned(), entities: marked.entities };
+                let example = NluExample {
+                    text: marked.text,
+                    intent: base.to_owned(),
+                    response_key: response_key.clone(),
+                    entities: marked.entities,
+                };
                 nlu.examples.push((example, at));
             }
             Err((character, message)) => {

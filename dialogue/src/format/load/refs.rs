@@ -4,12 +4,14 @@ use super::{Gathered, cx::Cx, cx::did_you_mean};
 use crate::{
     Value,
     format::{Domain, MappingSource, Place, SlotKind, Story, StoryStep, UserStep},
+    tracker::TWO_STAGE_FALLBACK,
 };
+use std::collections::BTreeSet;
 
 /// Intents that need no declaration.
 pub(crate) const DEFAULT_INTENTS: [&str; 5] = ["nlu_fallback", "out_of_scope", "restart", "back", "session_start"];
 /// Actions that the engine brings along.
-pub(crate) const BUILT_IN_ACTIONS: [&str; 8] = [
+pub(crate) const BUILT_IN_ACTIONS: [&str; 13] = [
     "action_listen",
     "action_restart",
     "action_session_start",
@@ -18,16 +20,12 @@ pub(crate) const BUILT_IN_ACTIONS: [&str; 8] = [
     "action_back",
     "action_unlikely_intent",
     "action_extract_slots",
+    "action_two_stage_fallback",
+    "action_default_ask_affirmation",
+    "action_default_ask_rephrase",
+    "action_revert_fallback_events",
+    "action_send_text",
 ];
-/// Rasa's built-in actions that this engine does not have, with a way out.
-const UNSUPPORTED_ACTIONS: [(&str, &str); 5] = [
-    ("action_revert_fallback_events", "let a rule answer nlu_fallback with a response instead"),
-    ("action_two_stage_fallback", "let a rule answer nlu_fallback with a response instead"),
-    ("action_default_ask_affirmation", "write a response with buttons instead"),
-    ("action_default_ask_rephrase", "write a response instead"),
-    ("action_send_text", "write a response instead"),
-];
-
 pub(super) fn check(cx: &mut Cx, all: &Gathered) {
     let domain = &all.domain.domain;
     let restrict_rules = all.config.rules.as_ref().is_none_or(|r| r.restrict_rules);
@@ -36,6 +34,13 @@ pub(super) fn check(cx: &mut Cx, all: &Gathered) {
     checker.nlu(all);
     for (list, rules) in [("rules", &all.rules), ("stories", &all.stories)] {
         rules.iter().for_each(|story| checker.story(list, story));
+    }
+    for selector in &all.config.selectors {
+        let known = &checker.domain.retrieval_intents;
+        let unknown = selector.retrieval_intent.as_ref().filter(|name| !known.contains_key(*name));
+        if let Some(name) = unknown {
+            checker.unknown(&selector.place, "pipeline", "retrieval intent", name, known.keys());
+        }
     }
     all.tests.iter().for_each(|test| checker.steps(&format!("tests.{}", test.name), &test.steps));
     if let Some(rules) = &all.config.rules {
@@ -85,21 +90,17 @@ impl Checker<'_> {
         }
     }
     fn form(&mut self, place: &Place, field: &str, name: &str) {
-        if !self.domain.forms.contains_key(name) {
+        if !self.domain.forms.contains_key(name) && name != TWO_STAGE_FALLBACK {
             self.unknown(place, field, "form", name, self.domain.forms.keys());
         }
     }
     fn action(&mut self, place: &Place, field: &str, name: &str) {
         let domain = self.domain;
-        if let Some((_, way_out)) = UNSUPPORTED_ACTIONS.iter().find(|(n, _)| *n == name)
-            && !domain.actions.contains_key(name)
-        {
-            self.cx.error(place, field, format!("`{name}` is not supported yet; {way_out}"));
-            return;
-        }
         let known = domain.actions.contains_key(name)
             || domain.responses.contains_key(name)
             || domain.forms.contains_key(name)
+            || domain.is_retrieval_action(name)
+            || domain.e2e_actions.contains(name)
             || BUILT_IN_ACTIONS.contains(&name);
         if !known {
             let names = domain.actions.keys().chain(domain.responses.keys()).chain(domain.forms.keys());
@@ -111,6 +112,10 @@ impl Checker<'_> {
         for (name, intent) in &self.domain.intents {
             let named = intent.use_entities.iter().flatten().chain(&intent.ignore_entities);
             named.for_each(|e| self.entity(&intent.place, &format!("intents.{name}"), e, None, None));
+            if let Some((base, _)) = name.split_once('/') {
+                let message = format!("the domain declares a retrieval intent alone: write `{base}`");
+                self.cx.error(&intent.place, &format!("intents.{name}"), message);
+            }
         }
         for name in &self.domain.slot_order {
             self.slot_mappings(name);
@@ -130,8 +135,19 @@ impl Checker<'_> {
                 variation.conditions.iter().for_each(|(slot, _)| self.slot(&variation.place, &field, slot));
             }
         }
+        for (name, variations) in &self.domain.responses {
+            let key = name.strip_prefix("utter_").filter(|key| key.contains('/'));
+            if let (Some(key), Some(first)) = (key.filter(|key| !self.domain.is_response_key(key)), variations.first())
+            {
+                let known = self.domain.retrieval_intents.values().flatten();
+                let hint = did_you_mean(key, known.map(String::as_str));
+                let message = format!("no example of nlu has the intent `{key}`{hint}");
+                self.cx.error(&first.place, &format!("responses.{name}"), message);
+            }
+        }
         for (name, place) in &self.domain.actions {
-            if name.starts_with("utter_") && !self.domain.responses.contains_key(name) {
+            let says = self.domain.responses.contains_key(name) || self.domain.is_retrieval_action(name);
+            if name.starts_with("utter_") && !says {
                 let message = format!("the response `{name}` is missing; write it below `responses:`");
                 self.cx.error(place, &format!("actions.{name}"), message);
             }
@@ -176,6 +192,24 @@ impl Checker<'_> {
     }
 
     fn nlu(&mut self, all: &Gathered) {
+        for (key, place) in &all.nlu.keys {
+            let response = format!("utter_{key}");
+            if !self.domain.responses.contains_key(&response) {
+                let names = self.domain.responses.keys().filter(|name| name.contains('/'));
+                let hint = did_you_mean(&response, names.map(String::as_str));
+                let message = format!("the response `{response}` is missing{hint}; write it below `responses:`");
+                self.cx.error(place, "nlu.intent", message);
+            }
+        }
+        let mut keyless: BTreeSet<&str> = BTreeSet::new();
+        for (example, place) in &all.nlu.examples {
+            let intent = example.intent.as_str();
+            let of_retrieval = self.domain.retrieval_intents.contains_key(intent);
+            if of_retrieval && example.response_key.is_none() && keyless.insert(intent) {
+                let message = format!("no response is selected for an example of `{intent}` alone; write `{intent}/…`");
+                self.cx.warn(place, "nlu.intent", message);
+            }
+        }
         for (example, place) in &all.nlu.examples {
             self.intent(place, "nlu.intent", &example.intent);
             for entity in &example.entities {
@@ -188,7 +222,11 @@ impl Checker<'_> {
         let field = format!("{list}.{}", story.name);
         self.steps(&field, &story.condition);
         self.steps(&field, &story.steps);
-        let users = story.steps.iter().filter(|s| matches!(s, StoryStep::User(_) | StoryStep::Or(_))).count();
+        let speaks = |s: &&StoryStep| match s {
+            StoryStep::Or(options) => options.iter().any(|o| matches!(o, StoryStep::User(_))),
+            other => matches!(other, StoryStep::User(_)),
+        };
+        let users = story.steps.iter().filter(speaks).count();
         if list == "rules" && self.restrict_rules && users > 1 {
             let message = format!("has {users} user messages, a rule may have one; write a story");
             self.cx.error(&story.place, &field, message);
@@ -197,13 +235,25 @@ impl Checker<'_> {
         if let (true, Some(StoryStep::Checkpoint { place, .. })) = (list == "rules", checkpoint) {
             self.cx.error(place, &field, "a rule cannot hold a checkpoint; write a story");
         }
+        let begins = story.steps.iter().take_while(|s| matches!(s, StoryStep::Checkpoint { .. })).count();
+        for (i, step) in story.steps.iter().enumerate() {
+            let StoryStep::Checkpoint { name, slots, place } = step else { continue };
+            if i >= begins && !slots.is_empty() {
+                let message = format!("the slots of the checkpoint `{name}` count only where a story begins with it");
+                self.cx.warn(place, &field, message);
+            }
+            for (slot, _) in slots.iter().filter(|(_, value)| value.is_none()) {
+                let message = format!("the checkpoint `{name}` needs the value that `{slot}` must have");
+                self.cx.error(place, &field, message);
+            }
+        }
     }
 
     fn steps(&mut self, name: &str, steps: &[StoryStep]) {
         for step in steps {
             match step {
                 StoryStep::User(user) => self.user(name, user),
-                StoryStep::Or(options) => options.iter().for_each(|user| self.user(name, user)),
+                StoryStep::Or(options) => self.steps(name, options),
                 StoryStep::Action { name: action, place } => self.action(place, name, action),
                 StoryStep::ActiveLoop { name: Some(form), place } => self.form(place, name, form),
                 StoryStep::SlotWasSet { slots, place } | StoryStep::Checkpoint { slots, place, .. } => {
@@ -224,7 +274,7 @@ impl Checker<'_> {
                     self.unknown(place, story, &format!("value of the categorical slot `{name}`"), &found, values);
                 }
             }
-            (SlotKind::Categorical(_) | SlotKind::Float { .. }, None) => {
+            (SlotKind::Categorical(_) | SlotKind::Float { .. } | SlotKind::Bool, None) if slot.influences => {
                 let message = format!("the slot `{name}` needs a value here, e.g. `{name}: …`");
                 self.cx.error(place, story, message);
             }
@@ -235,6 +285,10 @@ impl Checker<'_> {
     fn user(&mut self, story: &str, user: &UserStep) {
         if let Some(intent) = &user.intent {
             self.intent(&user.place, story, intent);
+        }
+        if let Some(key) = user.response_key.as_ref().filter(|key| !self.domain.is_response_key(key)) {
+            let domain = self.domain;
+            self.unknown(&user.place, story, "retrieval intent", key, domain.retrieval_intents.values().flatten());
         }
         for entity in &user.entities {
             self.entity(&user.place, story, &entity.entity, entity.role.as_deref(), entity.group.as_deref());

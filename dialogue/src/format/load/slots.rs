@@ -2,7 +2,7 @@
 
 use super::{
     cx::{Cx, get, join},
-    domain::duplicate,
+    merge::declare,
     yaml::{Data, Key, Node},
 };
 use crate::{
@@ -14,20 +14,16 @@ pub(super) fn slots(cx: &mut Cx, domain: &mut Domain, node: &Node) {
     for (key, settings) in cx.map(node, "slots", "a mapping of slots") {
         let field = format!("slots.{}", key.text);
         let place = cx.key_place(key);
-        if let Some(first) = domain.slots.get(&key.text) {
-            let first = first.place.clone();
-            duplicate(cx, &place, &field, &first);
-            continue;
+        let slot = slot(cx, &field, place.clone(), settings);
+        if declare(cx, &mut domain.slots, (&key.text, &field), &place, slot) {
+            domain.slot_order.push(key.text.clone());
         }
-        let slot = slot(cx, &field, place, settings);
-        domain.slot_order.push(key.text.clone());
-        domain.slots.insert(key.text.clone(), slot);
     }
 }
 
 fn slot(cx: &mut Cx, field: &str, place: Place, settings: &Node) -> Slot {
     let pairs = cx.map(settings, field, "the slot's settings");
-    const KNOWN: [&str; 8] = [
+    const KNOWN: [&str; 9] = [
         "type",
         "influence_conversation",
         "initial_value",
@@ -36,6 +32,7 @@ fn slot(cx: &mut Cx, field: &str, place: Place, settings: &Node) -> Slot {
         "max_value",
         "mappings",
         "value_reset_delay",
+        "metadata",
     ];
     cx.known_keys(pairs, field, &KNOWN);
     let kind = slot_kind(cx, field, &place, pairs);
@@ -107,8 +104,8 @@ fn slot_kind(cx: &mut Cx, field: &str, place: &Place, pairs: &[(Key, Node)]) -> 
 
 fn mapping(cx: &mut Cx, field: &str, node: &Node) -> Option<Mapping> {
     let pairs = cx.map(node, field, "a mapping with a type");
-    const KNOWN: [&str; 9] =
-        ["type", "entity", "role", "group", "intent", "not_intent", "value", "action", "conditions"];
+    const KNOWN: [&str; 10] =
+        ["type", "entity", "role", "group", "intent", "not_intent", "value", "action", "conditions", "metadata"];
     cx.known_keys(pairs, field, &KNOWN);
     let place = cx.place(node);
     let kind = get(pairs, "type").and_then(Node::scalar_text);

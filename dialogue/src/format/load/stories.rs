@@ -118,32 +118,13 @@ fn step(cx: &mut Cx, field: &str, node: &Node, kind: Kind) -> Option<StoryStep> 
         return user(cx, field, node, pairs, kind).map(StoryStep::User);
     }
     if let Some(node) = has("or") {
-        let field = join(field, "or");
-        let mut options = Vec::new();
-        for (i, item) in cx.list(node, &field, "a list of intents").iter().enumerate() {
-            let field = format!("{field}[{i}]");
-            match step(cx, &field, item, kind) {
-                Some(StoryStep::User(step)) => options.push(step),
-                Some(_) => {
-                    let place = cx.place(item);
-                    let message = "only intents may stand below `or`; write a second story for slots";
-                    cx.error(&place, &field, message);
-                }
-                None => {}
-            }
-        }
-        return Some(StoryStep::Or(options));
+        return Some(StoryStep::Or(or(cx, &join(field, "or"), node, kind)));
     }
     if let Some(node) = has("action") {
         let name = cx.text(node, &join(field, "action"))?;
         return Some(if name == "..." { StoryStep::Anything } else { StoryStep::Action { name, place } });
     }
     if let Some(node) = has("bot") {
-        if kind != Kind::Test {
-            let message = "end-to-end stories are not supported in training; use `action: utter_…`";
-            cx.error(&place, &join(field, "bot"), message);
-            return None;
-        }
         let text = cx.text(node, &join(field, "bot"))?;
         return Some(StoryStep::Bot { text, place });
     }
@@ -168,6 +149,28 @@ fn step(cx: &mut Cx, field: &str, node: &Node, kind: Kind) -> Option<StoryStep> 
     None
 }
 
+/// Each slot below an `or` is a way of its own.
+fn or(cx: &mut Cx, field: &str, node: &Node, kind: Kind) -> Vec<StoryStep> {
+    let mut options = Vec::new();
+    let items = cx.list(node, field, "a list of intents or of slot_was_set");
+    for (i, item) in items.iter().enumerate() {
+        let field = format!("{field}[{i}]");
+        match step(cx, &field, item, kind) {
+            Some(step @ StoryStep::User(_)) => options.push(step),
+            Some(StoryStep::SlotWasSet { slots, place }) => {
+                let alone = |slot| StoryStep::SlotWasSet { slots: vec![slot], place: place.clone() };
+                options.extend(slots.into_iter().map(alone));
+            }
+            Some(_) => cx.expected(item, &field, "`intent`, `user` or `slot_was_set`"),
+            None => {}
+        }
+    }
+    if items.is_empty() && matches!(node.data, Data::List(_) | Data::Null) {
+        cx.expected(node, field, "at least one step");
+    }
+    options
+}
+
 fn slots(cx: &mut Cx, field: &str, node: &Node) -> Vec<(String, Option<Value>)> {
     let mut out = Vec::new();
     let mut one = |cx: &mut Cx, field: &str, item: &Node| match &item.data {
@@ -188,15 +191,16 @@ fn user(cx: &mut Cx, field: &str, node: &Node, pairs: &[(Key, Node)], kind: Kind
     let mut step = UserStep { place: place.clone(), ..UserStep::default() };
     if let Some(node) = get(pairs, "intent") {
         let name = cx.text(node, &join(field, "intent"))?;
-        step.intent = Some(name.trim().trim_start_matches('/').to_owned());
+        let name = name.trim().trim_start_matches('/');
+        step.intent = Some(name.split_once('/').map_or(name, |(base, _)| base).to_owned());
+        step.response_key = name.contains('/').then(|| name.to_owned());
+        if kind != Kind::Test && step.response_key.is_some() {
+            let message = format!("found `{name}`; stories and rules know the retrieval intent alone, which is used");
+            cx.warn(&place, &join(field, "intent"), message);
+        }
     }
     if let Some(node) = get(pairs, "user") {
         let text = cx.text(node, &join(field, "user"))?;
-        if step.intent.is_none() && kind != Kind::Test {
-            let message = "end-to-end stories are not supported in training; give the `intent`";
-            cx.error(&place, &join(field, "user"), message);
-            return None;
-        }
         match markup::parse(text.trim()) {
             Ok(marked) => {
                 step.entities = marked
