@@ -6,7 +6,7 @@ use dialogue::ReleaseId;
 use dialogue::engine::Engine;
 use dialogue::format::{Assistant, Diagnostic, Loaded, SourceFile};
 use dialogue::ports::Scorer;
-use shaders::{Compute, Encoder, Heads, MemoryKind, NluModel, Reservation};
+use shaders::{Compute, Encoder, Heads, MemoryKind, NluModel, Reservation, TrainOptions};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,6 +18,14 @@ pub fn load_assistant(sources: &[SourceFile]) -> anyhow::Result<Loaded> {
 /// Compiles the policies; the error lists every diagnostic, a line each.
 pub fn compile(assistant: Assistant) -> anyhow::Result<Engine> {
     Engine::new(assistant).map_err(|d| listed(&d))
+}
+
+/// How an assistant is trained: its response selectors, and one over all retrieval intents where it names none.
+pub fn train_options(assistant: &Assistant, seed: u64) -> TrainOptions {
+    let or = TrainOptions { seed, ..TrainOptions::default() };
+    let named = assistant.config.selectors.iter().map(|s| s.retrieval_intent.clone());
+    let selectors: Vec<String> = named.map(|name| name.unwrap_or_else(|| or.selectors[0].clone())).collect();
+    if selectors.is_empty() { or } else { TrainOptions { selectors, ..or } }
 }
 
 fn listed(diagnostics: &[Diagnostic]) -> anyhow::Error {

@@ -23,6 +23,90 @@ fn a_new_assistant_validates_trains_passes_its_test_and_understands() {
 }
 
 #[test]
+fn questions_of_a_retrieval_intent_are_told_apart_and_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let (assistant, out) = (dir.path().join("shop"), dir.path().join("release"));
+    succeed(&["init", path(&assistant)]);
+    let append = |file: &str, text: &str| {
+        let file = assistant.join(file);
+        let old = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, old + text).unwrap();
+    };
+    let write = |file: &str, text: &str| std::fs::write(assistant.join(file), text).unwrap();
+    write(
+        "data/faq.yml",
+        "nlu:\n- intent: faq/delivery\n  examples: |\n    - how long does delivery take\n    - when will my parcel arrive\n    - do you ship abroad\n    - what does shipping cost\n\
+         - intent: faq/returns\n  examples: |\n    - can I return an item\n    - how do I send something back\n    - I want my money back\n    - what is your refund policy\n\
+         responses:\n  utter_faq/delivery:\n  - text: Two days.\n  utter_faq/returns:\n  - text: Within 30 days.\n\
+         rules:\n- rule: answer questions\n  steps:\n  - intent: faq\n  - action: utter_faq\n",
+    );
+    write("faq_domain.yml", "intents:\n- faq\n");
+    append(
+        "tests/test_stories.yml",
+        "\n- story: questions\n  steps:\n  - user: is shipping free\n    intent: faq/delivery\n  - action: utter_faq\n\
+         \x20 - user: how can I send this back\n    intent: faq/returns\n  - action: utter_faq\n",
+    );
+    succeed(&["train", "--assistant", path(&assistant), "--out", path(&out)]);
+    assert!(succeed(&["test", "--release", path(&out)]).contains("2 passed, 0 failed"));
+    let parsed = succeed(&["parse", "--release", path(&out), "how do refunds work"]);
+    let parsed: Value = serde_json::from_str(&parsed).unwrap();
+    assert_eq!(
+        (&parsed["intent"]["name"], &parsed["intent"]["full_retrieval_intent_name"]),
+        (&"faq".into(), &"faq/returns".into())
+    );
+    let chosen = &parsed["response_selector"]["default"];
+    assert_eq!(chosen["response"]["utter_action"], "utter_faq/returns");
+    assert_eq!(chosen["response"]["responses"][0]["text"], "Within 30 days.");
+    assert_eq!(chosen["ranking"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn an_assistant_is_asked_what_it_did_not_learn() {
+    let dir = tempfile::tempdir().unwrap();
+    let (assistant, out) = (dir.path().join("shop"), dir.path().join("evaluation"));
+    succeed(&["init", path(&assistant)]);
+    let said =
+        succeed(&["evaluate", "--assistant", path(&assistant), "--folds", "2", "--seeds", "2", "--out", path(&out)]);
+    assert!(said.contains("intent accuracy") && said.contains("report.md"), "{said}");
+    let json = |file: &str| -> Value { serde_json::from_slice(&std::fs::read(out.join(file)).unwrap()).unwrap() };
+    let report = json("intent_report.json");
+    assert_eq!(report["intents"].as_object().unwrap().len(), 4, "{report}");
+    assert!(report["accuracy"].as_f64().unwrap() > 0.5, "{report}");
+    assert_eq!(json("evaluation.json")["rounds"].as_array().unwrap().len(), 2);
+    for chart in ["confusion_matrix.svg", "confidence_histogram.svg"] {
+        assert!(std::fs::read_to_string(out.join(chart)).unwrap().contains("<svg"));
+    }
+    assert!(std::fs::read_to_string(out.join("report.md")).unwrap().contains("| greet |"));
+
+    // A trained release is asked a file; what it learned from, it knows.
+    let nlu = assistant.join("data/nlu.yml");
+    let said = succeed(&["evaluate", "--nlu", path(&nlu), "--release", path(release()), "--out", path(&out)]);
+    assert!(said.starts_with("intent accuracy 100.0 %"), "{said}");
+    let refused = fail(2, &["evaluate", "--nlu", path(&assistant.join("domain.yml")), "--release", path(release())]);
+    assert!(refused.contains("domain.yml:") && refused.contains("a file of examples holds `nlu:` only"), "{refused}");
+
+    // Two configurations on the same divisions: the fallback takes what is not sure enough.
+    let config = assistant.join("config.yml");
+    let strict = dir.path().join("strict.yml");
+    std::fs::write(&strict, "pipeline:\n- name: FallbackClassifier\n  threshold: 0.999\n").unwrap();
+    let compared = succeed(&[
+        "evaluate",
+        "--assistant",
+        path(&assistant),
+        "--folds",
+        "2",
+        "--out",
+        path(&out),
+        "--compare",
+        path(&config),
+        path(&strict),
+    ]);
+    let row = compared.lines().find(|l| l.starts_with("| intent accuracy")).unwrap_or_default();
+    assert!(row.contains("| -"), "{compared}");
+    assert!(fail(2, &["evaluate", "--held-out", "1.5"]).contains("between 0 and 1"));
+}
+
+#[test]
 fn training_twice_gives_the_same_release() {
     let dir = tempfile::tempdir().unwrap();
     let (assistant, out) = (dir.path().join("shop"), dir.path().join("release"));

@@ -67,17 +67,8 @@ impl Scorer for NluModel {
         let scores = self.encoder.score(batch, &self.readout)?;
         let width = scores.widths.token;
         let understand = |(s, utterance): (usize, &EncodedUtterance)| {
-            let text = &utterance.text;
-            if text.trim().is_empty() {
-                // Nothing was said, so nothing is understood.
-                return Understanding { text: text.clone(), ..Understanding::default() };
-            }
-            let ranking = self.heads.intent.rank(text, scores.sentence(s));
-            let entities = self.heads.tagger.as_ref().map_or_else(Vec::new, |tagger| {
-                tagger.tag(text, &WordStates::new(utterance, scores.tokens(s), width), width)
-            });
-            let intent = ranking.first().cloned().unwrap_or_default();
-            Understanding { text: text.clone(), intent, ranking, entities, ..Understanding::default() }
+            let words = (width > 0).then(|| WordStates::new(utterance, scores.tokens(s), width));
+            self.heads.understand(&utterance.text, scores.sentence(s), words.as_ref().map(|words| (words, width)))
         };
         Ok(batch.iter().enumerate().map(understand).collect())
     }

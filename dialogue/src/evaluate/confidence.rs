@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn who_is_right_as_often_as_sure_has_no_error() {
-        let example = NluExample { text: "x".into(), intent: "a".into(), entities: Vec::new() };
+        let example = NluExample { text: "x".into(), intent: "a".into(), response_key: None, entities: Vec::new() };
         let heard = |name: &str, confidence| Understanding {
             intent: ScoredIntent { name: name.into(), confidence },
             ..Understanding::default()

@@ -90,7 +90,12 @@ mod tests {
     #[test]
     fn the_most_confused_pair_comes_first_with_its_texts() {
         let said = [("a", "b"), ("c", "b"), ("b", "c"), ("c", "c"), ("c", "b")];
-        let examples = said.map(|(is, _)| NluExample { text: "x".into(), intent: is.into(), entities: Vec::new() });
+        let examples = said.map(|(is, _)| NluExample {
+            text: "x".into(),
+            intent: is.into(),
+            response_key: None,
+            entities: Vec::new(),
+        });
         let heard = said.map(|(_, said)| Understanding {
             intent: ScoredIntent { name: said.into(), confidence: 1.0 },
             ..Understanding::default()

@@ -65,6 +65,7 @@ mod tests {
         let example = NluExample {
             text: "from A to BC now".into(),
             intent: "go".into(),
+            response_key: None,
             entities: vec![entity("city", Some("from"), 5, 6), entity("city", Some("to"), 10, 12)],
         };
         let entities =

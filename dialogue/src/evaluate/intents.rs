@@ -58,7 +58,12 @@ mod tests {
     #[test]
     fn shares_are_taken_over_the_examples_that_there_are() {
         let said = [("greet", "greet"), ("greet", "bye"), ("bye", "bye"), ("thank", "nlu_fallback")];
-        let examples = said.map(|(is, _)| NluExample { text: is.into(), intent: is.into(), entities: Vec::new() });
+        let examples = said.map(|(is, _)| NluExample {
+            text: is.into(),
+            intent: is.into(),
+            response_key: None,
+            entities: Vec::new(),
+        });
         let heard = said.map(|(_, said)| {
             let intent = ScoredIntent { name: said.into(), confidence: 0.5 };
             Understanding { intent, ..Understanding::default() }

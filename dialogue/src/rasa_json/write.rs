@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Event, SessionId, TimestampMs, Understanding,
-    format::Domain,
+    format::{Assistant, Domain},
     tracker::{Marks, Tracker},
 };
 use serde_json::{Map, Value as Json, json};
@@ -166,8 +166,8 @@ impl Tracker {
 }
 
 impl Understanding {
-    /// What was understood as Rasa's parse call shows it.
-    pub fn to_rasa_json(&self) -> Json {
-        parse_json(self, None)
+    /// What was understood as Rasa's parse call shows it, with the responses that were selected.
+    pub fn to_rasa_json(&self, assistant: &Assistant) -> Json {
+        parse_json(self, Some(&assistant.domain))
     }
 }

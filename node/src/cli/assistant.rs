@@ -1,7 +1,6 @@
 //! `validate` and `parse`.
 
 use super::{Outcome, style};
-use crate::http::rasa::understanding_json;
 use clap::Args;
 use cluster_config::{CpuPrecision, Device, InferenceOptions};
 use std::path::{Path, PathBuf};
@@ -97,7 +96,7 @@ impl Parse {
             Some(read) => read.map_err(anyhow::Error::msg)?,
             None => engine.understand(understand(&*scorer, &self.text)?),
         };
-        println!("{}", serde_json::to_string_pretty(&understanding_json(&understanding))?);
+        println!("{}", serde_json::to_string_pretty(&understanding.to_rasa_json(engine.assistant()))?);
         Ok(Outcome::Fine)
     }
 }

@@ -5,7 +5,7 @@ use crate::release::Release;
 use clap::Args;
 use cluster_config::{CpuPrecision, Device, InferenceOptions};
 use indicatif::ProgressBar;
-use shaders::{TrainOptions, TrainProgress};
+use shaders::TrainProgress;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Instant;
@@ -57,13 +57,14 @@ pub(crate) fn train(
         eprintln!("{} {warning}", style::yellow("warning:"));
     }
     let examples = loaded.assistant.nlu.clone();
+    let train = crate::brain::train_options(&loaded.assistant, seed);
     crate::brain::compile(loaded.assistant)?;
     // Training on the CPU in f32 is the reproducible path: the same seed gives the same release.
     let options = InferenceOptions { device: Device::Cpu, cpu_precision: CpuPrecision::F32, ..Default::default() };
     let name = crate::model_store::name_of(encoder);
     let encoder = crate::brain::load_encoder(encoder, &options)?;
     let bar = StageBar::default();
-    let heads = shaders::train(&encoder, &examples, &TrainOptions { seed, ..Default::default() }, &|p| bar.show(p))?;
+    let heads = shaders::train(&encoder, &examples, &train, &|p| bar.show(p))?;
     bar.finish();
     Release::write(out, &sources, &heads.to_bytes(), &name)
 }

@@ -60,11 +60,11 @@ pub fn cross_validate(
     let assistant = brain::load_assistant(sources)?.assistant;
     let examples: Vec<NluExample> = assistant.nlu.iter().filter(|e| !e.intent.is_empty()).cloned().collect();
     ensure!(!examples.is_empty(), "nlu: there is no example with an intent to learn from");
+    let train = brain::train_options(&assistant, plan.seed);
     let engine = brain::compile(assistant)?;
     // As `train` does, so that the figures are those of its releases.
     let options = InferenceOptions { device: Device::Cpu, cpu_precision: CpuPrecision::F32, ..Default::default() };
     let encoder = brain::load_encoder(encoder, &options)?;
-    let train = TrainOptions { seed: plan.seed, ..TrainOptions::default() };
     let corpus = Corpus::encode(&encoder, examples, &train, progress)?;
     let labels: Vec<&str> = corpus.examples().iter().map(|e| e.intent.as_str()).collect();
     let mut evaluation = Evaluation::new(plan.describe(), encoder.describe());

@@ -1,12 +1,12 @@
 //! Rasa's REST channel and its parse call, for clients that exist.
 
 use super::extract::{InQuery, Json, KeyHeader};
-use super::turns::{Ask, check_text, entity_json, reply_json, take_turn};
+use super::turns::{Ask, check_text, reply_json, take_turn};
 use super::{App, Problem};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use dialogue::{ScoredIntent, SessionId};
+use dialogue::SessionId;
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -79,20 +79,9 @@ pub(super) async fn model_parse(
         Some(Err(detail)) => return Err(Problem::new(StatusCode::BAD_REQUEST, "bad-message", detail)),
         None => app.engine.understand(app.nlu.understand(&body.text, deadline).await?),
     };
-    let mut json = understanding_json(&understanding);
+    let mut json = understanding.to_rasa_json(app.engine.assistant());
     if let Some(id) = body.message_id {
         json["message_id"] = json!(id);
     }
     Ok(axum::Json(json))
-}
-
-/// An understanding as Rasa's parse call has it.
-pub(crate) fn understanding_json(u: &dialogue::Understanding) -> serde_json::Value {
-    let scored = |i: &ScoredIntent| json!({ "name": i.name, "confidence": i.confidence });
-    json!({
-        "text": u.text,
-        "intent": scored(&u.intent),
-        "entities": u.entities.iter().map(entity_json).collect::<Vec<_>>(),
-        "intent_ranking": u.ranking.iter().map(scored).collect::<Vec<_>>(),
-    })
 }

@@ -204,7 +204,6 @@ impl GpuHost {
         self.0.open.store(false, Ordering::Release);
         self.0.losses.fetch_add(1, Ordering::Relaxed);
         let Some(residents) = device.take() else { return };
-        residents.seats().for_each(|seat| seat.leave());
         let seats: Vec<Weak<Seat>> = residents.seats().map(Arc::downgrade).collect();
         drop(residents);
         let host = Arc::downgrade(&self.0);

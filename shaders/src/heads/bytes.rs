@@ -5,14 +5,15 @@
 use crate::{
     encoder::EncoderId,
     error::ModelError,
-    heads::{FeatureTable, Heads, IntentHead, LinearHead, Tag, Tagger},
+    heads::{FeatureTable, Heads, IntentHead, LinearHead, Selector, Tag, Tagger},
     limits,
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-const VERSION: u32 = 1;
+/// Version 1 has no selectors.
+const VERSION: u32 = 2;
 const KEY: &str = "tertulia";
 
 #[derive(Serialize, Deserialize)]
@@ -24,6 +25,16 @@ struct Metadata {
     intents: Vec<String>,
     intent_temperature: f32,
     tags: Option<Vec<Tag>>,
+    #[serde(default)]
+    selectors: Vec<SelectorMetadata>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SelectorMetadata {
+    name: String,
+    keys: Vec<String>,
+    temperature: f32,
 }
 
 impl Heads {
@@ -36,9 +47,21 @@ impl Heads {
             intents: self.intent.labels.clone(),
             intent_temperature: self.intent.head.temperature,
             tags: self.tagger.as_ref().map(|t| t.kinds.clone()),
+            selectors: self
+                .selectors
+                .iter()
+                .map(|s| SelectorMetadata {
+                    name: s.name.clone(),
+                    keys: s.keys.labels.clone(),
+                    temperature: s.keys.head.temperature,
+                })
+                .collect(),
         };
         let json = serde_json::to_string(&metadata).expect("strings and numbers are valid JSON");
         let mut tensors = parts("intent", &self.intent.head);
+        for (i, selector) in self.selectors.iter().enumerate() {
+            tensors.extend(parts(&format!("selector.{i}"), &selector.keys.head));
+        }
         if let Some(tagger) = &self.tagger {
             tensors.extend(parts("tagger", &tagger.head));
             let c = tagger.head.classes;
@@ -64,15 +87,21 @@ impl Heads {
         let json = json.ok_or_else(|| broken(format!("no metadata entry {KEY:?}")))?;
         // The version first: another version may have other fields.
         let value: serde_json::Value = serde_json::from_str(json).map_err(|e| broken(e.to_string()))?;
-        if value["version"] != VERSION {
-            return Err(broken(format!("version: found {}, expected {VERSION}", value["version"])));
+        if !value["version"].as_u64().is_some_and(|found| (1..=u64::from(VERSION)).contains(&found)) {
+            return Err(broken(format!("version: found {}, expected at most {VERSION}", value["version"])));
         }
         let metadata: Metadata = serde_json::from_value(value).map_err(|e| broken(e.to_string()))?;
         check_labels(&metadata)?;
         let h = metadata.hidden_size;
-        let mut head = linear(&tensors, "intent", h, metadata.intents.len() + 1)?;
-        head.temperature = metadata.intent_temperature;
-        let intent = IntentHead { labels: metadata.intents, head };
+        let ranked = |name: &str, labels: Vec<String>, temperature| {
+            let head = LinearHead { temperature, ..linear(&tensors, name, h, labels.len() + 1)? };
+            Ok::<_, ModelError>(IntentHead { labels, head })
+        };
+        let intent = ranked("intent", metadata.intents, metadata.intent_temperature)?;
+        let selector = |(i, s): (usize, SelectorMetadata)| {
+            Ok(Selector { name: s.name, keys: ranked(&format!("selector.{i}"), s.keys, s.temperature)? })
+        };
+        let selectors = metadata.selectors.into_iter().enumerate().map(selector).collect::<Result<_, ModelError>>()?;
         let tagger = match metadata.tags {
             None => None,
             Some(kinds) => {
@@ -82,22 +111,26 @@ impl Heads {
                 Some(Tagger { kinds, head, transitions })
             }
         };
-        Ok(Self { encoder: metadata.encoder, hidden_size: h, intent, tagger })
+        Ok(Self { encoder: metadata.encoder, hidden_size: h, intent, selectors, tagger })
     }
 }
 
 fn check_labels(metadata: &Metadata) -> Result<(), ModelError> {
-    let sorted = metadata.intents.windows(2).all(|p| p[0] < p[1])
-        && metadata.tags.iter().all(|t| t.windows(2).all(|p| p[0] < p[1]));
-    let most = metadata.intents.len().max(metadata.tags.as_ref().map_or(0, Vec::len));
+    let mut ranked = vec![("intent", &metadata.intents, metadata.intent_temperature)];
+    ranked.extend(metadata.selectors.iter().map(|s| (s.name.as_str(), &s.keys, s.temperature)));
+    let tags = metadata.tags.as_deref().unwrap_or_default();
+    let labels = || ranked.iter().map(|(_, labels, _)| *labels);
+    let sorted = labels().all(|labels| labels.is_sorted_by(|a, b| a < b)) && tags.is_sorted_by(|a, b| a < b);
+    let most = labels().map(Vec::len).chain([tags.len(), metadata.selectors.len()]).max().unwrap_or(0);
     if !sorted || most > limits::LABELS_MAX {
         return Err(ModelError::Heads(format!("labels: expected at most {}, sorted, each once", limits::LABELS_MAX)));
     }
-    if !(metadata.intent_temperature > 0.0 && metadata.intent_temperature.is_finite()) {
-        let found = metadata.intent_temperature;
-        return Err(ModelError::Heads(format!("intent_temperature: found {found}, expected more than 0")));
+    match ranked.iter().find(|(_, _, temperature)| !(*temperature > 0.0 && temperature.is_finite())) {
+        Some((name, _, found)) => {
+            Err(ModelError::Heads(format!("temperature of {name}: found {found}, expected more than 0")))
+        }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 type Part = (String, Dtype, Vec<usize>, Vec<u8>);

@@ -1,7 +1,7 @@
 //! `IntentHead`: which intent a sentence has, and how sure that is.
 
 use crate::{
-    heads::{LinearHead, intent_features, softmax},
+    heads::{LinearHead, SparseVector, softmax},
     limits,
 };
 use dialogue::ScoredIntent;
@@ -21,9 +21,9 @@ pub struct IntentHead {
 impl IntentHead {
     /// All intents with their confidence, best first, at most ten; equal ones by name.
     ///
-    /// `said` is the row of its readout for the sentence.
-    pub fn rank(&self, text: &str, said: &[f32]) -> Vec<ScoredIntent> {
-        let mut confidences = self.head.finish(said, &intent_features(text));
+    /// `said` is what its readout says of the sentence.
+    pub fn rank(&self, features: &SparseVector, said: &[f32]) -> Vec<ScoredIntent> {
+        let mut confidences = self.head.finish(said, features);
         softmax(&mut confidences);
         let mut order: Vec<usize> = (0..self.labels.len()).collect();
         order.sort_by(|a, b| confidences[*b].total_cmp(&confidences[*a]).then(a.cmp(b)));

@@ -49,9 +49,13 @@ impl LinearHead {
         logits
     }
 
-    /// Its dense part.
-    pub fn readout(&self) -> ReadoutLayer {
-        ReadoutLayer::new(&self.dense, &self.bias)
+    /// The dense parts of several heads as one layer, their columns side by side.
+    pub fn joined(heads: &[&LinearHead]) -> ReadoutLayer {
+        let rows = heads.first().map_or(0, |head| head.dense.len() / head.classes);
+        let row = |i: usize| heads.iter().flat_map(move |head| &head.dense[i * head.classes..(i + 1) * head.classes]);
+        let dense: Vec<f32> = (0..rows).flat_map(row).copied().collect();
+        let bias: Vec<f32> = heads.iter().flat_map(|head| &head.bias).copied().collect();
+        ReadoutLayer::new(&dense, &bias)
     }
 }
 

@@ -7,7 +7,10 @@ mod bytes;
 pub(crate) mod features;
 mod intent;
 mod linear;
+mod selector;
 mod tagger;
+
+use dialogue::Understanding;
 
 use crate::{
     budget::{MemoryBudget, OverBudget},
@@ -17,6 +20,7 @@ use crate::{
 pub(crate) use features::{FeatureTable, SparseVector, Word, WordStates, intent_features, word_features};
 pub(crate) use intent::IntentHead;
 pub(crate) use linear::{LinearHead, softmax};
+pub(crate) use selector::Selector;
 pub(crate) use tagger::{Tag, Tagger};
 
 /// What `train` made for one assistant: an intent head and, where examples are annotated, an entity tagger.
@@ -25,6 +29,7 @@ pub struct Heads {
     pub(crate) encoder: EncoderId,
     pub(crate) hidden_size: usize,
     pub(crate) intent: IntentHead,
+    pub(crate) selectors: Vec<Selector>,
     pub(crate) tagger: Option<Tagger>,
 }
 
@@ -39,10 +44,38 @@ impl Heads {
         &self.intent.labels
     }
 
-    /// Their dense layers, at the cost of `budget`.
+    /// Their dense layers, at the cost of `budget`: the columns of the intents, then those of each selector.
     pub(crate) fn readout(&self, budget: &MemoryBudget) -> Result<Readout, OverBudget> {
-        let tagger = self.tagger.as_ref().map(|tagger| tagger.head.readout());
-        Readout::new(self.intent.head.readout(), tagger, budget)
+        let tagger = self.tagger.as_ref().map(|tagger| LinearHead::joined(&[&tagger.head]));
+        Readout::new(LinearHead::joined(&self.of_sentences().collect::<Vec<_>>()), tagger, budget)
+    }
+
+    /// All that is asked of sentences, in the order of the readout's columns.
+    pub(crate) fn of_sentences(&self) -> impl Iterator<Item = &LinearHead> {
+        std::iter::once(&self.intent.head).chain(self.selectors.iter().map(|s| &s.keys.head))
+    }
+
+    /// What they understand of a text, from what the readout says of its sentence and of its words (`width` numbers each).
+    pub(crate) fn understand(&self, text: &str, said: &[f32], words: Option<(&WordStates, usize)>) -> Understanding {
+        if text.trim().is_empty() {
+            // Nothing was said, so nothing is understood.
+            return Understanding { text: text.to_owned(), ..Understanding::default() };
+        }
+        let features = intent_features(text);
+        let (own, mut rest) = said.split_at(self.intent.head.classes);
+        let ranking = self.intent.rank(&features, own);
+        let mut selections = Vec::with_capacity(self.selectors.len());
+        for selector in &self.selectors {
+            let (own, behind) = rest.split_at(selector.keys.head.classes);
+            selections.push(selector.select(&features, own));
+            rest = behind;
+        }
+        let entities = match (&self.tagger, words) {
+            (Some(tagger), Some((words, width))) => tagger.tag(text, words, width),
+            _ => Vec::new(),
+        };
+        let intent = ranking.first().cloned().unwrap_or_default();
+        Understanding { text: text.to_owned(), intent, ranking, entities, selections }
     }
 
     /// The entity types that they find, sorted; empty without a tagger.

@@ -3,7 +3,7 @@
 use crate::{
     encoder::{Encoder, EncoderId},
     error::TrainError,
-    heads::{Heads, WordStates},
+    heads::{Heads, Selector, WordStates},
     train::{Progress, TrainOptions, TrainProgress, background, check, intents, tags},
 };
 use dialogue::{NluExample, Understanding};
@@ -78,24 +78,34 @@ impl Corpus {
         Heads {
             encoder: self.encoder.clone(),
             hidden_size: self.hidden_size,
-            intent: intents::train(self, chosen, options, progress),
+            intent: intents::train(self, chosen, &|e| e.intent.clone(), options, progress),
+            selectors: self.selectors(chosen, options, progress),
             tagger: annotated.then(|| tags::train(self, chosen, options, progress)),
         }
     }
 
+    /// One for each name in the options whose retrieval intent has keys among the chosen examples.
+    fn selectors(&self, chosen: &[usize], options: &TrainOptions, progress: Progress<'_>) -> Vec<Selector> {
+        let mut selectors = Vec::new();
+        for name in &options.selectors {
+            let of = |e: &NluExample| e.response_key.is_some() && (name == Selector::OF_ALL || *name == e.intent);
+            let chosen: Vec<usize> = chosen.iter().copied().filter(|i| of(&self.examples[*i])).collect();
+            if !chosen.is_empty() {
+                let key = |e: &NluExample| e.response_key.clone().unwrap_or_default();
+                let keys = intents::train(self, &chosen, &key, options, progress);
+                selectors.push(Selector { name: name.clone(), keys });
+            }
+        }
+        selectors
+    }
+
     /// What heads understand of an example, as [`NluModel`](crate::NluModel) would of its text.
     pub fn understand(&self, heads: &Heads, example: usize) -> Understanding {
-        let text = &self.examples[example].text;
-        if text.trim().is_empty() {
-            return Understanding { text: text.clone(), ..Understanding::default() };
-        }
-        let ranking = heads.intent.rank(text, &heads.intent.head.dense_logits(self.embedding(example)));
-        let entities = match (&heads.tagger, self.words.get(example)) {
-            (Some(tagger), Some(words)) => tagger.tag(text, &tagger.say(words), tagger.head.classes),
-            _ => Vec::new(),
-        };
-        let intent = ranking.first().cloned().unwrap_or_default();
-        Understanding { text: text.clone(), intent, ranking, entities }
+        let said: Vec<f32> = heads.of_sentences().flat_map(|head| head.dense_logits(self.embedding(example))).collect();
+        let words = heads.tagger.as_ref().zip(self.words.get(example));
+        let words = words.map(|(tagger, words)| (tagger.say(words), tagger.head.classes));
+        let words = words.as_ref().map(|(said, width)| (said, *width));
+        heads.understand(&self.examples[example].text, &said, words)
     }
 
     /// The sentence embedding of an example, `[H]`.

@@ -9,6 +9,7 @@ use crate::{
         softmax::{Design, Penalty, fit},
     },
 };
+use dialogue::NluExample;
 
 /// Chosen on a validation split of the training data of banking77 and on a small assistant.
 const PENALTY: Penalty = Penalty { dense: 0.05, sparse: 0.4 };
@@ -34,11 +35,20 @@ struct Rows {
     classes: usize,
 }
 
-/// Fits the head on the chosen examples, then its temperature on held-out ones of them.
-pub fn train(corpus: &Corpus, chosen: &[usize], options: &TrainOptions, progress: Progress<'_>) -> IntentHead {
-    let intents = chosen.iter().map(|i| &corpus.examples[*i].intent).filter(|intent| !intent.is_empty());
-    let labels: Vec<String> = intents.cloned().collect::<std::collections::BTreeSet<_>>().into_iter().collect();
-    let rows = rows(&labels, corpus, chosen);
+/// Gives the label of an example; none is empty.
+type Label<'a> = &'a dyn Fn(&NluExample) -> String;
+
+/// Fits a head on the labels of the chosen examples, then its temperature on held-out ones of them.
+pub fn train(
+    corpus: &Corpus,
+    chosen: &[usize],
+    label: Label<'_>,
+    options: &TrainOptions,
+    progress: Progress<'_>,
+) -> IntentHead {
+    let labels = chosen.iter().map(|i| label(&corpus.examples[*i])).filter(|label| !label.is_empty());
+    let labels: Vec<String> = labels.collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+    let rows = rows(&labels, corpus, chosen, label);
     let all: Vec<usize> = (0..rows.targets.len()).collect();
     let total = options.epochs;
     let report = |stage| move |done: usize| progress(TrainProgress { stage, done, total });
@@ -47,7 +57,7 @@ pub fn train(corpus: &Corpus, chosen: &[usize], options: &TrainOptions, progress
     IntentHead { labels, head }
 }
 
-fn rows(labels: &[String], corpus: &Corpus, chosen: &[usize]) -> Rows {
+fn rows(labels: &[String], corpus: &Corpus, chosen: &[usize], label: Label<'_>) -> Rows {
     let mut rows = Rows {
         dense: Vec::new(),
         sparse: Vec::new(),
@@ -58,7 +68,7 @@ fn rows(labels: &[String], corpus: &Corpus, chosen: &[usize]) -> Rows {
     };
     for i in chosen {
         let example = &corpus.examples[*i];
-        if let Ok(label) = labels.binary_search(&example.intent) {
+        if let Ok(label) = labels.binary_search(&label(example)) {
             rows.push(&example.text, corpus.embedding(*i), label);
         }
     }

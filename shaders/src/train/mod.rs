@@ -9,7 +9,12 @@ mod rng;
 mod softmax;
 mod tags;
 
-use crate::{encoder::Encoder, error::TrainError, heads::Heads, limits};
+use crate::{
+    encoder::Encoder,
+    error::TrainError,
+    heads::{Heads, Selector},
+    limits,
+};
 pub use corpus::Corpus;
 use dialogue::NluExample;
 
@@ -20,11 +25,13 @@ pub struct TrainOptions {
     pub seed: u64,
     /// Most iterations of the optimiser for one head; it stops earlier when nothing improves.
     pub epochs: usize,
+    /// Response selectors: names of retrieval intents, or `default` for one over all of them.
+    pub selectors: Vec<String>,
 }
 
 impl Default for TrainOptions {
     fn default() -> Self {
-        Self { seed: 42, epochs: 100 }
+        Self { seed: 42, epochs: 100, selectors: vec![Selector::OF_ALL.to_owned()] }
     }
 }
 

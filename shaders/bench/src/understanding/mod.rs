@@ -74,6 +74,7 @@ pub fn run(options: &UnderstandingOptions, small: bool) -> Result<Results> {
         let strangers = set.out_of_scope.iter().map(|text| dialogue::NluExample {
             text: text.clone(),
             intent: String::new(),
+            response_key: None,
             entities: Vec::new(),
         });
         examples.extend(strangers);

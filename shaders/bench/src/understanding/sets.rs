@@ -30,7 +30,7 @@ fn text(data: &Path, path: &str) -> Result<String> {
 }
 
 fn example(text: &str, intent: &str) -> NluExample {
-    NluExample { text: text.to_owned(), intent: intent.to_owned(), entities: Vec::new() }
+    NluExample { text: text.to_owned(), intent: intent.to_owned(), response_key: None, entities: Vec::new() }
 }
 
 /// `text,category` a record; a text with commas, quotes or line breaks stands in quotes.
