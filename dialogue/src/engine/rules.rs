@@ -196,8 +196,7 @@ impl RulePolicy {
         let mut best: Option<usize> = None;
         for (index, rule) in self.rules.iter().enumerate() {
             let longer = best.is_none_or(|b| rule.key_len > self.rules[b].key_len);
-            let asked = !by_words || rule.tells_words();
-            if longer && asked && !rule.states.is_empty() && ends_with(&states, &rule.states) {
+            if longer && !rule.states.is_empty() && ends_with(&states, &rule.states) {
                 best = Some(index);
             }
         }
