@@ -7,6 +7,7 @@ mod contact;
 mod duration;
 mod extract;
 mod found;
+mod identify;
 mod language;
 mod measure;
 mod number;
@@ -18,6 +19,7 @@ mod time;
 
 pub use extract::extract;
 pub use found::{Dimension, Found, Measure, Value};
+pub use identify::language;
 pub use language::Language;
 pub use pii::{PiiKind, PiiSpan, mask, pii};
 pub use reference::Reference;
