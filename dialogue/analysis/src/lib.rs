@@ -14,6 +14,7 @@ mod number;
 mod ordinal;
 mod pii;
 mod reference;
+mod sentiment;
 mod text;
 mod time;
 
@@ -23,4 +24,5 @@ pub use identify::language;
 pub use language::Language;
 pub use pii::{PiiKind, PiiSpan, mask, pii};
 pub use reference::Reference;
+pub use sentiment::{Sentiment, SentimentLabel, sentiment};
 pub use time::{Grain, TimeValue};
