@@ -194,6 +194,8 @@ mod tests {
             let before = LOOKS.with(std::cell::Cell::get);
             for language in [Language::English, Language::Chinese] {
                 extract(&text, language, &Dimension::ALL, reference);
+                crate::pii(&text, language);
+                crate::sentiment(&text, language);
             }
             (LOOKS.with(std::cell::Cell::get) - before, Text::new(&text).tokens.len() as u64)
         };

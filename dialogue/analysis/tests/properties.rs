@@ -1,7 +1,7 @@
-//! What holds for any text: spans are right, finds of a dimension do not overlap, nothing panics.
+//! What holds for any text: spans are right, finds of a dimension do not overlap, scores are bounded, nothing panics.
 
 use proptest::prelude::*;
-use tertulia_analysis::{Dimension, Language, Reference, extract};
+use tertulia_analysis::{Dimension, Language, Reference, extract, language, mask, pii, sentiment};
 
 const LANGUAGES: [Language; 3] = [Language::English, Language::BritishEnglish, Language::Chinese];
 
@@ -146,6 +146,36 @@ proptest! {
     #[test]
     fn spans_are_those_of_the_text(text in texts(), at_ms in any::<i64>(), offset in any::<i32>()) {
         check(&text, Reference::new(at_ms, offset));
+    }
+}
+
+proptest! {
+    #[test]
+    fn nothing_personal_is_left_behind_a_mask(text in texts()) {
+        let characters = text.chars().count();
+        for language in LANGUAGES {
+            let spans = pii(&text, language);
+            let mut end = 0;
+            for span in &spans {
+                prop_assert!(end <= span.start && span.start < span.end && span.end <= characters, "{:?}", spans);
+                end = span.end;
+            }
+            let masked = mask(&text, &spans);
+            let hidden: usize = spans.iter().map(|span| span.end - span.start).sum();
+            let shown: usize = spans.iter().map(|span| span.kind.name().len() + 2).sum();
+            prop_assert_eq!(masked.chars().count(), characters - hidden + shown);
+        }
+    }
+
+    #[test]
+    fn scores_stay_in_their_bounds(text in texts()) {
+        for rules in LANGUAGES {
+            let score = sentiment(&text, rules).score;
+            prop_assert!((-1.0..=1.0).contains(&score));
+        }
+        if let Some((code, confidence)) = language(&text) {
+            prop_assert!(code.len() == 2 && (0.0..=1.0).contains(&confidence));
+        }
     }
 }
 
