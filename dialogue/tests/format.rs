@@ -116,7 +116,7 @@ fn one_selector_may_rank_the_keys_of_all_retrieval_intents() {
     let understood = engine.understand(raw);
     assert_eq!(understood.full_intent(), "faq/ask_age", "keys that the assistant does not have are left out");
     assert_eq!(understood.selections[0].ranking.len(), 2);
-    assert_eq!(understood.to_rasa_json()["intent"]["full_retrieval_intent_name"], "faq/ask_age");
+    assert_eq!(understood.to_rasa_json(engine.assistant())["intent"]["full_retrieval_intent_name"], "faq/ask_age");
     let greeting = Understanding { intent: scored("greet", 0.9), ..understood };
     assert_eq!(greeting.full_intent(), "greet");
 }

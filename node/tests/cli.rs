@@ -27,11 +27,6 @@ fn questions_of_a_retrieval_intent_are_told_apart_and_answered() {
     let dir = tempfile::tempdir().unwrap();
     let (assistant, out) = (dir.path().join("shop"), dir.path().join("release"));
     succeed(&["init", path(&assistant)]);
-    let append = |file: &str, text: &str| {
-        let file = assistant.join(file);
-        let old = std::fs::read_to_string(&file).unwrap();
-        std::fs::write(&file, old + text).unwrap();
-    };
     let write = |file: &str, text: &str| std::fs::write(assistant.join(file), text).unwrap();
     write(
         "data/faq.yml",
@@ -41,9 +36,9 @@ fn questions_of_a_retrieval_intent_are_told_apart_and_answered() {
          rules:\n- rule: answer questions\n  steps:\n  - intent: faq\n  - action: utter_faq\n",
     );
     write("faq_domain.yml", "intents:\n- faq\n");
-    append(
-        "tests/test_stories.yml",
-        "\n- story: questions\n  steps:\n  - user: is shipping free\n    intent: faq/delivery\n  - action: utter_faq\n\
+    write(
+        "tests/test_questions.yml",
+        "stories:\n- story: questions\n  steps:\n  - user: is shipping free\n    intent: faq/delivery\n  - action: utter_faq\n\
          \x20 - user: how can I send this back\n    intent: faq/returns\n  - action: utter_faq\n",
     );
     succeed(&["train", "--assistant", path(&assistant), "--out", path(&out)]);

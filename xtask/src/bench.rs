@@ -88,6 +88,13 @@ const BENCHES: &[Bench] = &[
         arguments: &["budget"],
     },
     Bench {
+        name: "understanding",
+        about: "accuracy, calibration, slots, out of scope and training time on banking77, clinc150 and snips, over several seeds",
+        packages: &["tertulia-shaders-bench"],
+        binary: "tertulia-shaders-bench",
+        arguments: &["understanding"],
+    },
+    Bench {
         name: "gpu-actor",
         about: "interactive P99 on a quiet device and at twice its capacity, with bulk work beside [--gpu]",
         packages: &["tertulia-shaders-bench"],

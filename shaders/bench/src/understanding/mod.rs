@@ -9,6 +9,7 @@ use dialogue::evaluate::{EntityReport, IntentReport, Judged, few, holdout};
 use results::{Results, Row};
 use serde_json::json;
 use shaders::{Corpus, Encoder, TrainOptions};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -66,8 +67,9 @@ pub fn run(options: &UnderstandingOptions, small: bool) -> Result<Results> {
         if small {
             let labels: Vec<&str> = examples.iter().map(|e| e.intent.as_str()).collect();
             let all: Vec<usize> = (0..examples.len()).collect();
-            let kept = few(&all, &labels, 12, 0);
-            examples = kept.into_iter().map(|i| examples[i].clone()).collect();
+            let first: BTreeSet<&str> = labels.iter().copied().collect::<BTreeSet<_>>().into_iter().take(10).collect();
+            let kept = few(&all, &labels, 12, 0).into_iter().filter(|i| first.contains(labels[*i]));
+            examples = kept.map(|i| examples[i].clone()).collect();
         }
         let count = examples.len();
         // Texts of no intent are asked like all others, and never learned from.
