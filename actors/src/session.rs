@@ -136,7 +136,10 @@ impl SessionState {
         match engine.shortcut(&request.text) {
             Some(Ok(understanding)) => Ok(understanding),
             Some(Err(detail)) => Err(TurnError::BadMessage { detail }),
-            None => Ok(engine.understand(self.world.brain.nlu.understand(&request.text, request.deadline).await?)),
+            None => {
+                let raw = self.world.brain.nlu.understand(&request.text, request.deadline).await?;
+                Ok(engine.understand(raw, self.world.clock.now()))
+            }
         }
     }
 

@@ -113,7 +113,7 @@ fn one_selector_may_rank_the_keys_of_all_retrieval_intents() {
         selections: vec![selected("default", &["chat/unknown", "faq/ask_age", "faq/ask_name"])],
         ..Understanding::default()
     };
-    let understood = engine.understand(raw);
+    let understood = engine.understand(raw, TimestampMs(0));
     assert_eq!(understood.full_intent(), "faq/ask_age", "keys that the assistant does not have are left out");
     assert_eq!(understood.selections[0].ranking.len(), 2);
     assert_eq!(understood.to_rasa_json(engine.assistant())["intent"]["full_retrieval_intent_name"], "faq/ask_age");
@@ -128,6 +128,27 @@ fn entities_of_other_extractors_are_taken_if_the_domain_has_them() {
     let understood = engine().understand_with(raw, vec![of("time", 0), of("volume", 1)]);
     let found: Vec<&str> = understood.entities.iter().map(|e| e.entity.as_str()).collect();
     assert_eq!(found, ["time", "city"]);
+}
+
+#[test]
+fn extractors_find_what_the_domain_declares_and_count_from_when_it_was_said() {
+    let file = |path: &str, text: &str| SourceFile { path: path.into(), text: text.into() };
+    let extract = |settings: &str, text: &str| {
+        let config = format!("pipeline:\n- name: DucklingEntityExtractor\n{settings}");
+        let files = [file("config.yml", &config), file("domain.yml", "intents: [go]\nentities: [time, email]\n")];
+        let engine = Engine::new(Assistant::load(&files).unwrap().assistant).unwrap();
+        let raw = Understanding { text: text.into(), ..Understanding::default() };
+        // 2026-11-28T09:00:00Z
+        let found = engine.understand(raw, TimestampMs(1_795_856_400_000)).entities;
+        found.into_iter().map(|e| (e.entity, e.start, e.end, e.value.display())).collect::<Vec<_>>()
+    };
+    let text = "é: ann@example.com, 3 apples, tomorrow";
+    let mail = ("email".to_owned(), 3, 18, "ann@example.com".to_owned());
+    let time = ("time".to_owned(), 30, 38, "2026-11-29T00:00:00.000+00:00".to_owned());
+    assert_eq!(extract("", text), [mail.clone(), time.clone()], "numbers are not declared");
+    assert_eq!(extract("  dimensions: [email]\n", text), [mail]);
+    assert_eq!(extract("  locale: zh_CN\n", "明天")[0].3, time.3);
+    assert_eq!(extract("  locale: fi_FI\n", text), [], "there are no rules for it");
 }
 
 #[test]

@@ -59,7 +59,10 @@ impl Talk {
             None => {
                 let (intent, words) = said.split_once(": ").unwrap_or(("", said));
                 let intent = ScoredIntent { name: intent.into(), confidence: 0.9 };
-                self.engine.understand(Understanding { text: words.into(), intent, ..Understanding::default() })
+                self.engine.understand(
+                    Understanding { text: words.into(), intent, ..Understanding::default() },
+                    TimestampMs(0),
+                )
             }
         };
         let at = |turn: u64| TimestampMs(turn * self.pause_minutes * 60_000);
@@ -496,16 +499,16 @@ fn understanding_is_completed() {
         entities: vec![],
         selections: vec![],
     };
-    let understood = engine.understand(raw(0.8, 0.1));
+    let understood = engine.understand(raw(0.8, 0.1), TimestampMs(0));
     assert_eq!(understood.intent, scored("inform", 0.8));
     let found: Vec<_> = understood.entities.iter().map(|e| (e.entity.as_str(), e.start, e.value.display())).collect();
     assert_eq!(
         found,
         [("reason", 8, "broken".into()), ("order_number", 24, "b2001".into()), ("city", 33, "Sevilla".into())]
     );
-    assert_eq!(engine.understand(raw(0.2, 0.05)).intent.name, "nlu_fallback");
-    assert_eq!(engine.understand(raw(0.5, 0.45)).intent.name, "nlu_fallback");
-    assert_eq!(engine.understand(raw(0.5, 0.45)).ranking.len(), 3);
+    assert_eq!(engine.understand(raw(0.2, 0.05), TimestampMs(0)).intent.name, "nlu_fallback");
+    assert_eq!(engine.understand(raw(0.5, 0.45), TimestampMs(0)).intent.name, "nlu_fallback");
+    assert_eq!(engine.understand(raw(0.5, 0.45), TimestampMs(0)).ranking.len(), 3);
 }
 
 const LOOPING: &str = "

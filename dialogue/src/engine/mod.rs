@@ -5,6 +5,7 @@ mod compile;
 mod contradictions;
 mod exec;
 mod external;
+pub(crate) mod extract;
 mod forms;
 mod matching;
 mod memoization;
@@ -22,7 +23,7 @@ pub use external::TurnTime;
 pub use turn::{Step, TurnInput, TurnOutcome, TurnRun};
 
 use crate::{
-    Entity, Understanding,
+    Entity, TimestampMs, Understanding,
     format::{Assistant, Diagnostic},
     tracker::Tracker,
 };
@@ -71,12 +72,13 @@ impl Engine {
     pub fn shortcut(&self, text: &str) -> Option<Result<Understanding, String>> {
         shortcut::read(&self.assistant.domain, text)
     }
-    /// Completes a model's understanding: regular expressions, lookup tables, synonyms, unknown intents, fallback.
-    pub fn understand(&self, raw: Understanding) -> Understanding {
-        self.understand_with(raw, Vec::new())
+    /// Completes a model's understanding: extractors, regular expressions, lookup tables, synonyms, unknown intents, fallback.
+    /// `at` is when the text was said: relative times count from it.
+    pub fn understand(&self, raw: Understanding, at: TimestampMs) -> Understanding {
+        let extracted = extract::extract(&self.assistant, &raw.text, at);
+        self.understand_with(raw, extracted)
     }
-    /// The same, with the entities that the assistant's [extractors](crate::format::Config::extractors) found in the text:
-    /// those of types that the domain declares are added.
+    /// The same, with entities that extractors found elsewhere: those of types that the domain declares are added.
     pub fn understand_with(&self, raw: Understanding, extracted: Vec<Entity>) -> Understanding {
         understand::complete(&self.assistant, &self.extractors, raw, extracted)
     }

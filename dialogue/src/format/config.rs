@@ -21,8 +21,7 @@ pub struct Config {
     pub synonyms: bool,
     /// `RegexEntityExtractor`.
     pub regexes: RegexExtractorConfig,
-    /// Extractors of quantities, times and the like, which work outside of this crate: what they find goes into
-    /// [`Engine::understand_with`](crate::engine::Engine::understand_with).
+    /// Extractors of quantities, times and the like.
     pub extractors: Vec<ExtractorConfig>,
     /// `ResponseSelector`s, in the order of the pipeline.
     pub selectors: Vec<SelectorConfig>,

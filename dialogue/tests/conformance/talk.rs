@@ -148,7 +148,7 @@ impl Talk {
             }
         }
         raw.intent = raw.ranking.first().cloned().unwrap_or_default();
-        self.engine.understand(raw)
+        self.engine.understand(raw, TimestampMs(0))
     }
 
     fn turn(&mut self, input: TurnInput) -> Vec<String> {

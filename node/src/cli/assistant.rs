@@ -1,8 +1,10 @@
 //! `validate` and `parse`.
 
 use super::{Outcome, style};
+use crate::server::SystemClock;
 use clap::Args;
 use cluster_config::{CpuPrecision, Device, InferenceOptions};
+use dialogue::ports::Clock;
 use std::path::{Path, PathBuf};
 
 /// Check an assistant's files without training.
@@ -94,7 +96,7 @@ impl Parse {
         let (engine, scorer) = self.release.load().await?;
         let understanding = match engine.shortcut(&self.text) {
             Some(read) => read.map_err(anyhow::Error::msg)?,
-            None => engine.understand(understand(&*scorer, &self.text)?),
+            None => engine.understand(understand(&*scorer, &self.text)?, SystemClock.now()),
         };
         println!("{}", serde_json::to_string_pretty(&understanding.to_rasa_json(engine.assistant()))?);
         Ok(Outcome::Fine)

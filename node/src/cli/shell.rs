@@ -138,7 +138,7 @@ impl Local {
         let started = Instant::now();
         let understanding = match self.engine.shortcut(text) {
             Some(read) => read.map_err(anyhow::Error::msg)?,
-            None => self.engine.understand(understand(&*self.scorer, text)?),
+            None => self.engine.understand(understand(&*self.scorer, text)?, SystemClock.now()),
         };
         self.turns += 1;
         let at = SystemClock.now();

@@ -8,9 +8,12 @@ use dialogue::engine::Engine;
 use dialogue::evaluate::{Judged, Split, few, folds, holdout};
 use dialogue::format::SourceFile;
 use dialogue::ports::Scorer;
-use dialogue::{NluExample, Understanding};
+use dialogue::{NluExample, TimestampMs, Understanding};
 use shaders::{Corpus, TrainOptions, TrainProgress};
 use std::path::Path;
+
+/// Relative times of examples count from here, so that an evaluation gives the same each time.
+const SPOKEN_AT: TimestampMs = TimestampMs(0);
 
 /// How an assistant's own examples are divided.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,7 +78,7 @@ pub fn cross_validate(
         for (done, split) in splits.iter().enumerate() {
             progress(TrainProgress { stage: "evaluate", done, total });
             let heads = corpus.train(&split.train, &TrainOptions { seed, ..train.clone() }, &|_| {});
-            let understand = |i: &usize| (*i, engine.understand(corpus.understand(&heads, *i)));
+            let understand = |i: &usize| (*i, engine.understand(corpus.understand(&heads, *i), SPOKEN_AT));
             asked.extend(split.held_out.iter().map(understand));
         }
         progress(TrainProgress { stage: "evaluate", done: total, total });
@@ -99,7 +102,7 @@ pub fn of_release(engine: &Engine, scorer: &dyn Scorer, nlu: &Path) -> anyhow::R
     let mut batch = Vec::new();
     let mut tokens = 0;
     let mut flush = |batch: &mut Vec<dialogue::EncodedUtterance>| -> anyhow::Result<()> {
-        heard.extend(scorer.score(batch)?.into_iter().map(|raw| engine.understand(raw)));
+        heard.extend(scorer.score(batch)?.into_iter().map(|raw| engine.understand(raw, SPOKEN_AT)));
         batch.clear();
         Ok(())
     };

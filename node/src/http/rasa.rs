@@ -3,10 +3,12 @@
 use super::extract::{InQuery, Json, KeyHeader};
 use super::turns::{Ask, check_text, reply_json, take_turn};
 use super::{App, Problem};
+use crate::server::SystemClock;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use dialogue::SessionId;
+use dialogue::ports::Clock;
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -77,7 +79,7 @@ pub(super) async fn model_parse(
     let understanding = match app.engine.shortcut(&body.text) {
         Some(Ok(u)) => u,
         Some(Err(detail)) => return Err(Problem::new(StatusCode::BAD_REQUEST, "bad-message", detail)),
-        None => app.engine.understand(app.nlu.understand(&body.text, deadline).await?),
+        None => app.engine.understand(app.nlu.understand(&body.text, deadline).await?, SystemClock.now()),
     };
     let mut json = understanding.to_rasa_json(app.engine.assistant());
     if let Some(id) = body.message_id {

@@ -92,6 +92,27 @@ fn full_turn() -> TurnRecord {
     }
 }
 
+/// The events that were appended later: the bytes of a turn without them stay as they were.
+fn later_turn() -> TurnRecord {
+    let turn = full_turn();
+    let (name, entities) = ("x".to_owned(), turn.entities.clone());
+    let ranking = vec![turn.intent.clone()];
+    let selections = vec![Selection { retrieval_intent: name.clone(), ranking: ranking.clone() }];
+    let at = TimestampMs(1_700_000_000_000);
+    let events = vec![
+        Event::UtteranceParsed { ranking, selections },
+        Event::ReminderScheduled {
+            name: name.clone(),
+            intent: name.clone(),
+            entities: entities.clone(),
+            at,
+            kill_on_user_message: true,
+        },
+        Event::ReminderCancelled { name: Some(name), intent: None, entities: Some(entities) },
+    ];
+    TurnRecord { events, ..turn }
+}
+
 #[test]
 fn every_kind_of_record_has_its_bytes() {
     golden(VoteRecord { term: 3, node: 2, committed: true }, VOTE);
@@ -108,6 +129,7 @@ fn every_kind_of_record_has_its_bytes() {
     golden(HeaderRecord { seq: 5, context_begins_seq: 4 }, HEADER);
     golden(KeyRecord { seq: 5 }, KEY);
     golden_sum(full_turn(), TURN.0, TURN.1);
+    golden_sum(later_turn(), LATER_TURN.0, LATER_TURN.1);
     golden(TurnsRecord { turns: vec![Bytes::from_static(b"hi"), Bytes::from_static(b"you")] }, TURNS);
     let turn = CommitTurn { session: SessionId::new("s").unwrap(), expected_seq: 0, turn: full_turn() };
     golden_sum(Command::Turn(Box::new(turn)), COMMAND_TURN.0, COMMAND_TURN.1);

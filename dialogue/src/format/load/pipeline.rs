@@ -5,6 +5,7 @@ use super::{
     cx::{Cx, did_you_mean, get, join},
     yaml::{Data, Key, Node},
 };
+use crate::engine::extract;
 use crate::format::{Config, ExtractorConfig, FallbackConfig, Place, RegexExtractorConfig, SelectorConfig};
 
 /// Components of Rasa's pipelines that our encoder, heads and extractors stand in for.
@@ -37,9 +38,8 @@ const MISSING: [(&str, &str); 2] = [
 ];
 const OWN: [&str; 4] = ["FallbackClassifier", "EntitySynonymMapper", "RegexEntityExtractor", DUCKLING];
 const DUCKLING: &str = "DucklingEntityExtractor";
-/// Components of [`Config::extractors`] that something serves. Whoever hands its finds to `Engine::understand_with` names it
-/// here, and the warning goes.
-const SERVED: [&str; 0] = [];
+/// Names of the only time zone that times are given in.
+const UTC: [&str; 4] = ["UTC", "Etc/UTC", "GMT", "Z"];
 /// What Duckling knows.
 const DIMENSIONS: [&str; 14] = [
     "amount-of-money",
@@ -73,15 +73,7 @@ pub(super) fn pipeline(cx: &mut Cx, config: &mut Config, at: &Place, node: &Node
             "EntitySynonymMapper" => config.synonyms = true,
             "RegexEntityExtractor" => config.regexes = regexes(cx, &field, pairs),
             DUCKLING => {
-                let extractor = duckling(cx, &field, pairs, place.clone());
-                if !SERVED.contains(&DUCKLING) {
-                    let message = format!(
-                        "{DUCKLING} is read, but nothing serves it yet and it finds nothing; write a regex of the \
-                         entity's name or annotate examples"
-                    );
-                    cx.warn(&place, &field, message);
-                }
-                config.extractors.push(extractor);
+                config.extractors.push(duckling(cx, &field, pairs, place.clone()));
             }
             _ if REPLACED.contains(&name.as_str()) => {
                 if name == "ResponseSelector" {
@@ -164,5 +156,12 @@ fn duckling(cx: &mut Cx, field: &str, pairs: &[(Key, Node)], place: Place) -> Ex
     };
     out.locale = text("locale");
     out.timezone = text("timezone");
+    for unserved in out.dimensions.iter().filter(|d| !extract::is_known(d)) {
+        let message = format!("`{unserved}` is not looked for; write a regex of that name");
+        cx.warn(&out.place, &join(field, "dimensions"), message);
+    }
+    if let Some(zone) = out.timezone.as_ref().filter(|zone| !UTC.contains(&zone.as_str())) {
+        cx.warn(&out.place, &join(field, "timezone"), format!("`{zone}` has no effect: times are given in UTC"));
+    }
     out
 }

@@ -1,6 +1,7 @@
 //! Checks that every intent, entity, slot, form, response and action that is named somewhere exists.
 
 use super::{Gathered, cx::Cx, cx::did_you_mean};
+use crate::engine::extract;
 use crate::{
     Value,
     format::{Domain, MappingSource, Place, SlotKind, Story, StoryStep, UserStep},
@@ -40,6 +41,14 @@ pub(super) fn check(cx: &mut Cx, all: &Gathered) {
         let unknown = selector.retrieval_intent.as_ref().filter(|name| !known.contains_key(*name));
         if let Some(name) = unknown {
             checker.unknown(&selector.place, "pipeline", "retrieval intent", name, known.keys());
+        }
+    }
+    for extractor in &all.config.extractors {
+        if extract::language(extractor, &all.config.language).is_none() {
+            let code = extractor.locale.as_ref().unwrap_or(&all.config.language);
+            let message =
+                format!("{} has no rules for `{code}` and finds nothing; there are en and zh", extractor.component);
+            checker.cx.warn(&extractor.place, "pipeline", message);
         }
     }
     all.tests.iter().for_each(|test| checker.steps(&format!("tests.{}", test.name), &test.steps));
