@@ -4,7 +4,7 @@
 use cap::Cap;
 use cluster_config::InferenceOptions;
 use dialogue::ports::{ScoreError, Scorer};
-use dialogue::{EncodedUtterance, Entity, ScoredIntent, Understanding, Value};
+use dialogue::{EncodedUtterance, Entity, ScoredIntent, Selection, Understanding, Value};
 use std::alloc::System;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,12 +46,16 @@ fn understand(text: &str) -> Understanding {
         extractor: "tagger".into(),
         ..Entity::default()
     };
+    let selection = |i: usize| Selection {
+        retrieval_intent: format!("questions_of_{i}"),
+        ranking: (0..i % 4).map(intent).collect(),
+    };
     Understanding {
         text: text.into(),
         intent: intent(0),
         ranking: (0..intents).map(intent).collect(),
         entities: (0..entities).map(entity).collect(),
-        selections: Vec::new(),
+        selections: (0..entities).map(selection).collect(),
     }
 }
 

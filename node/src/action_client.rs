@@ -100,9 +100,19 @@ impl ActionClient {
         }
         let answer: Answer = serde_json::from_slice(&bytes)
             .map_err(|e| failed(format!("{endpoint}: the answer is not understood: {e}")))?;
-        let events =
-            Event::sequence_from_rasa_json(&answer.events).map_err(|e| failed(format!("{endpoint}: events: {e}")))?;
+        let events = read_events(&answer.events).map_err(|e| failed(format!("{endpoint}: events: {e}")))?;
         Ok(ActionResult { events, replies: answer.responses.into_iter().map(Response::into_reply).collect() })
+    }
+}
+
+/// The events of an answer. One that nothing would act on is refused: a user would wait for it in vain.
+fn read_events(json: &[serde_json::Value]) -> Result<Vec<Event>, String> {
+    let events = Event::sequence_from_rasa_json(json)?;
+    match events.iter().find(|e| matches!(e, Event::ReminderScheduled { .. })) {
+        Some(Event::ReminderScheduled { name, .. }) => {
+            Err(format!("`reminder`: no timer triggers `{name}` yet; let the action answer at once"))
+        }
+        _ => Ok(events),
     }
 }
 
@@ -151,4 +161,21 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reminder_that_nothing_would_trigger_is_refused() {
+        let slot = json!({"event": "slot", "name": "city", "value": "Rome"});
+        let cancel = json!({"event": "cancel_reminder", "name": "tea"});
+        assert_eq!(read_events(&[slot.clone(), cancel]).map(|events| events.len()), Ok(2));
+        let reminder = json!({
+            "event": "reminder", "intent": "EXTERNAL_tea", "name": "tea", "date_time": "2026-11-28T09:00:00", "entities": [], "kill_on_user_msg": true
+        });
+        let refused = read_events(&[slot, reminder]).unwrap_err();
+        assert!(refused.contains("no timer triggers `tea` yet"), "{refused}");
+    }
 }

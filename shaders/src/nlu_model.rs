@@ -35,8 +35,9 @@ impl NluModel {
             });
         }
         let readout = Arc::new(heads.readout(encoder.compute().host_budget())?);
-        // What is said of all tokens is one binding.
-        let fit = limits::BINDING_BYTES_MAX as usize / (4 * readout.widths().token.max(1));
+        // What is said of all tokens is one binding, and so is what is said of sentences, of which there are fewer.
+        let widths = readout.widths();
+        let fit = limits::BINDING_BYTES_MAX as usize / (4 * widths.token.max(widths.sentence));
         let batch_tokens_max = options.batch_tokens_max.min(encoder.batch_tokens_max()).min(fit);
         Ok(Self { encoder, heads, readout, batch_tokens_max })
     }

@@ -9,7 +9,7 @@ use dialogue::{Entity, NluExample, Understanding, Value, ports::Scorer};
 use safetensors::Dtype;
 use std::sync::{LazyLock, Mutex};
 use tertulia_shaders::gpu::Gpu;
-use tertulia_shaders::{Encoder, Heads, ModelError, NluModel, TrainError, TrainOptions, train};
+use tertulia_shaders::{Corpus, Encoder, Heads, ModelError, NluModel, TrainError, TrainOptions, train};
 
 static ENCODER: LazyLock<Encoder> = LazyLock::new(cpu_encoder);
 
@@ -146,6 +146,47 @@ fn entities_come_with_roles_and_character_offsets() {
     assert!(model.parse("hello there").expect("it scores").entities.is_empty());
     let nothing = model.parse("  ").expect("it scores");
     assert_eq!((nothing.intent.name.as_str(), nothing.ranking.len()), ("", 0));
+}
+
+/// What an evaluation hears is what a model would say of the same text: intents, answers and entities.
+#[test]
+fn an_evaluation_hears_what_a_model_says() {
+    let questions = |key: &str, lines: &[&str]| -> Vec<NluExample> {
+        let keyed = |e| NluExample { response_key: Some(key.to_owned()), ..e };
+        marked("faq", lines).into_iter().map(keyed).collect()
+    };
+    let mut examples = flights();
+    examples.extend(questions(
+        "faq/luggage",
+        &["how much luggage may I take", "what may a bag weigh", "are two bags fine"],
+    ));
+    examples.extend(questions("faq/pets", &["may my dog come along", "do you take cats", "are animals allowed"]));
+    let options = TrainOptions { selectors: vec!["default".into(), "faq".into()], ..TrainOptions::default() };
+    let corpus = Corpus::encode(&ENCODER, examples, &options, &|_| {}).expect("it encodes");
+    let all: Vec<usize> = (0..corpus.examples().len()).collect();
+    let heads = corpus.train(&all, &options, &|_| {});
+    let heads = Heads::from_bytes(&heads.to_bytes()).expect("its own bytes");
+    let model = NluModel::load(ENCODER.clone(), heads.clone(), &cpu_options(2)).expect("its own encoder");
+    let near = |a: f32, b: f32| (a - b).abs() < 1e-4;
+    for (i, example) in corpus.examples().iter().enumerate() {
+        let (heard, said) = (corpus.understand(&heads, i), model.parse(&example.text).expect("it scores"));
+        assert_eq!(
+            (&heard.intent.name, heard.entities.len()),
+            (&said.intent.name, said.entities.len()),
+            "{:?}",
+            example.text
+        );
+        assert!(near(heard.intent.confidence, said.intent.confidence), "{heard:?}, {said:?}");
+        let names: Vec<&str> = said.selections.iter().map(|s| s.retrieval_intent.as_str()).collect();
+        assert_eq!(names, ["default", "faq"]);
+        for (heard, said) in heard.selections.iter().zip(&said.selections) {
+            assert_eq!((&heard.ranking[0].name, heard.ranking.len()), (&said.ranking[0].name, 2));
+            assert!(near(heard.ranking[0].confidence, said.ranking[0].confidence), "{heard:?}, {said:?}");
+        }
+        if let Some(key) = &example.response_key {
+            assert_eq!(said.full_intent(), key, "{:?}", example.text);
+        }
+    }
 }
 
 /// Heads on a device stand beside the encoder that they share, one assistant's with a tagger and one's without.

@@ -122,7 +122,7 @@ pub fn run(options: &UnderstandingOptions, small: bool) -> Result<Results> {
             eprintln!("{} seed {seed}: {figures:?}", task.name);
         }
         figures.rows(task.name, &mut rows);
-        details.push(json!({ "task": task.name, "examples": count, "figures": format!("{figures:?}") }));
+        details.push(json!({ "task": task.name, "examples": count, "figures": figures }));
     }
     Ok(Results { rows, detail: json!({ "encoder": encoder.describe(), "tasks": details }), ..Results::default() })
 }
@@ -131,10 +131,11 @@ pub fn run(options: &UnderstandingOptions, small: bool) -> Result<Results> {
 const THRESHOLD: f32 = 0.3;
 
 /// One figure a seed, in per cent and seconds.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize)]
 struct Figures {
     accuracy: Vec<f64>,
     calibration: Vec<f64>,
+    /// Of learning, with the share of the encoder's time that the learned examples took.
     seconds: Vec<f64>,
     slots: Vec<f64>,
     refused: Vec<f64>,
