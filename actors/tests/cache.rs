@@ -36,7 +36,7 @@ impl Scorer for Wordy {
 
 fn understand(text: &str) -> Understanding {
     let mut words = text.split(' ').map(|word| word.parse().unwrap_or(0_usize));
-    let (intents, entities) = (words.next().unwrap_or(0), words.next().unwrap_or(0));
+    let [intents, entities, selections] = std::array::from_fn(|_| words.next().unwrap_or(0));
     let intent = |i: usize| ScoredIntent { name: format!("ask_about_thing_{i}"), confidence: 0.5 };
     let pair = |i: usize| (format!("key {i}"), Value::List(vec![Value::Text("a value".into()), Value::Int(1)]));
     let entity = |i: usize| Entity {
@@ -55,14 +55,14 @@ fn understand(text: &str) -> Understanding {
         intent: intent(0),
         ranking: (0..intents).map(intent).collect(),
         entities: (0..entities).map(entity).collect(),
-        selections: (0..entities).map(selection).collect(),
+        selections: (0..selections).map(selection).collect(),
     }
 }
 
-/// Asks for `count` texts with so many intents and entities, for which nobody has asked.
-async fn ask(model: &ModelHandle, found: (usize, usize), count: usize, round: usize) {
+/// Asks for `count` texts with so many intents, entities and selections, for which nobody has asked.
+async fn ask(model: &ModelHandle, found: (usize, usize, usize), count: usize, round: usize) {
     for i in 0..count {
-        let text = format!("{} {} text {i} of {round}{}", found.0, found.1, ".".repeat(i % 90));
+        let text = format!("{} {} {} text {i} of {round}{}", found.0, found.1, found.2, ".".repeat(i % 90));
         model.understand(&text, Instant::now() + Duration::from_secs(60)).await.expect("a device that is free");
     }
 }
@@ -70,7 +70,7 @@ async fn ask(model: &ModelHandle, found: (usize, usize), count: usize, round: us
 #[tokio::test(start_paused = true)]
 async fn the_cache_takes_what_it_was_given_and_says_what_it_takes() {
     let options = InferenceOptions { cache_bytes_max: BYTES_MAX, wait_ms_max: 60_000, ..InferenceOptions::default() };
-    for found in [(0, 0), (10, 0), (10, 1), (10, 12)] {
+    for found in [(0, 0, 0), (10, 0, 0), (10, 1, 0), (10, 12, 0), (1, 0, 8)] {
         let gpu = GpuHandle::start_simulated(&options, Duration::ZERO).await.expect("it starts");
         let models = [gpu.model(Arc::new(Wordy)), gpu.model(Arc::new(Wordy))];
         // What everything else takes is there after the first.

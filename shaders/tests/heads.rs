@@ -153,20 +153,25 @@ fn entities_come_with_roles_and_character_offsets() {
 fn an_evaluation_hears_what_a_model_says() {
     let questions = |key: &str, lines: &[&str]| -> Vec<NluExample> {
         let keyed = |e| NluExample { response_key: Some(key.to_owned()), ..e };
-        marked("faq", lines).into_iter().map(keyed).collect()
+        marked(key.split_once('/').expect("a key").0, lines).into_iter().map(keyed).collect()
     };
     let mut examples = flights();
     examples.extend(questions(
         "faq/luggage",
         &["how much luggage may I take", "what may a bag weigh", "are two bags fine"],
     ));
+    examples.extend(questions("chat/name", &["what is your name", "how are you called", "who are you"]));
+    examples.extend(questions("chat/age", &["how old are you", "when were you born", "what is your age"]));
     examples.extend(questions("faq/pets", &["may my dog come along", "do you take cats", "are animals allowed"]));
-    let options = TrainOptions { selectors: vec!["default".into(), "faq".into()], ..TrainOptions::default() };
+    let options = TrainOptions { selectors: vec!["chat".into(), "faq".into()], ..TrainOptions::default() };
     let corpus = Corpus::encode(&ENCODER, examples, &options, &|_| {}).expect("it encodes");
     let all: Vec<usize> = (0..corpus.examples().len()).collect();
     let heads = corpus.train(&all, &options, &|_| {});
     let heads = Heads::from_bytes(&heads.to_bytes()).expect("its own bytes");
     let model = NluModel::load(ENCODER.clone(), heads.clone(), &cpu_options(2)).expect("its own encoder");
+    // A selector says the same whoever stands beside it: each reads its own columns.
+    let alone = TrainOptions { selectors: vec!["faq".into()], ..options.clone() };
+    let alone = corpus.train(&all, &alone, &|_| {});
     let near = |a: f32, b: f32| (a - b).abs() < 1e-4;
     for (i, example) in corpus.examples().iter().enumerate() {
         let (heard, said) = (corpus.understand(&heads, i), model.parse(&example.text).expect("it scores"));
@@ -178,11 +183,14 @@ fn an_evaluation_hears_what_a_model_says() {
         );
         assert!(near(heard.intent.confidence, said.intent.confidence), "{heard:?}, {said:?}");
         let names: Vec<&str> = said.selections.iter().map(|s| s.retrieval_intent.as_str()).collect();
-        assert_eq!(names, ["default", "faq"]);
+        assert_eq!(names, ["chat", "faq"]);
         for (heard, said) in heard.selections.iter().zip(&said.selections) {
             assert_eq!((&heard.ranking[0].name, heard.ranking.len()), (&said.ranking[0].name, 2));
             assert!(near(heard.ranking[0].confidence, said.ranking[0].confidence), "{heard:?}, {said:?}");
         }
+        let (beside, alone) = (&heard.selections[1].ranking[0], &corpus.understand(&alone, i).selections[0].ranking[0]);
+        assert_eq!(beside.name, alone.name, "{:?}", example.text);
+        assert!(near(beside.confidence, alone.confidence), "{beside:?}, {alone:?}");
         if let Some(key) = &example.response_key {
             assert_eq!(said.full_intent(), key, "{:?}", example.text);
         }
