@@ -150,6 +150,9 @@ fn table(rows: &[Row]) -> String {
     let number = |n: f64| match n.abs() {
         n if n >= 100.0 => format!("{:.0}", n.copysign(1.0)),
         n if n >= 10.0 => format!("{n:.1}"),
+        // What is told from 0 or 1 by its later digits only: an error, a cosine.
+        n if n > 0.0 && n < 0.01 => format!("{n:.1e}"),
+        n if n > 0.99 && n < 1.0 => format!("{n:.6}"),
         n => format!("{n:.2}"),
     };
     let maybe = |n: Option<f64>| n.map_or_else(|| "-".to_owned(), number);
@@ -196,6 +199,8 @@ mod tests {
             ratio_max: None,
             rounds: 3,
         };
+        let figures = table(&[row("error", 2.6e-7, None), row("cosine", 0.999_157_4, None), row("none", 0.0, None)]);
+        assert!(["2.6e-7", "0.999157", "0.00"].iter().all(|figure| figures.contains(figure)), "{figures}");
         let text = table(&[row("one client", 1234.5, Some(100.0)), row("32", 9.5, None)]);
         assert_eq!(
             text,
