@@ -4,6 +4,7 @@
 //! comes back.
 
 mod bytes;
+mod chain;
 pub(crate) mod features;
 mod intent;
 mod linear;
@@ -17,6 +18,7 @@ use crate::{
     encoder::EncoderId,
     readout::Readout,
 };
+pub(crate) use chain::Chain;
 pub(crate) use features::{FeatureTable, SparseVector, Word, WordStates, intent_features, word_features};
 pub(crate) use intent::IntentHead;
 pub(crate) use linear::{LinearHead, softmax};

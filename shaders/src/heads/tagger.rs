@@ -1,6 +1,6 @@
 //! `Tagger`: which spans of a sentence are entities.
 
-use crate::heads::{LinearHead, Word, WordStates, softmax, word_features};
+use crate::heads::{Chain, LinearHead, Word, WordStates, word_features};
 use dialogue::{Entity, Value};
 use serde::{Deserialize, Serialize};
 
@@ -15,14 +15,14 @@ pub struct Tag {
     pub group: Option<String>,
 }
 
-/// Labels every word as outside (class 0), the begin (2k + 1) or the inside (2k + 2) of kind k.
+/// A conditional random field over words: labels every one as outside (class 0), the begin (2k + 1) or the inside (2k + 2) of kind k.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tagger {
     /// Sorted.
     pub kinds: Vec<Tag>,
     /// Over a word's state and features.
     pub head: LinearHead,
-    /// `[C, C]`: what a class says about the next one, added to its logarithmic probability.
+    /// `[C, C]`: what a class (row) says about the next one, added to its logit.
     pub transitions: Vec<f32>,
 }
 
@@ -49,17 +49,12 @@ impl Tagger {
     /// `words` holds for each word the mean of its tokens' rows of the readout, `width` numbers each.
     pub fn tag(&self, text: &str, words: &WordStates, width: usize) -> Vec<Entity> {
         let features = word_features(text, &words.words);
-        let probabilities: Vec<Vec<f32>> = words
-            .states
-            .chunks_exact(width)
-            .zip(&features)
-            .map(|(said, features)| {
-                let mut p = self.head.finish(said, features);
-                softmax(&mut p);
-                p
-            })
-            .collect();
+        let logits = words.states.chunks_exact(width).zip(&features);
+        let mut probabilities: Vec<f32> =
+            logits.flat_map(|(said, features)| self.head.finish(said, features)).collect();
         let path = self.best_path(&probabilities);
+        Chain::new(self.head.classes, &self.transitions, Self::may_follow).run(&mut probabilities, None);
+        let probabilities: Vec<&[f32]> = probabilities.chunks_exact(self.head.classes).collect();
         let mut entities = Vec::new();
         let mut at = 0;
         while at < path.len() {
@@ -74,12 +69,12 @@ impl Tagger {
         entities
     }
 
-    fn entity(&self, text: &str, words: &[Word], class: usize, probabilities: &[Vec<f32>]) -> Entity {
+    fn entity(&self, text: &str, words: &[Word], class: usize, probabilities: &[&[f32]]) -> Entity {
         let kind = (class - 1) / 2;
         let tag = &self.kinds[kind];
         let (start, end) = (words[0].start, words[words.len() - 1].end);
         // A span is as sure as its least sure word.
-        let sure = |p: &Vec<f32>| p[Self::class(kind, true)] + p[Self::class(kind, false)];
+        let sure = |p: &&[f32]| p[Self::class(kind, true)] + p[Self::class(kind, false)];
         let first = text[..start].chars().count();
         Entity {
             entity: tag.entity.clone(),
@@ -93,25 +88,21 @@ impl Tagger {
         }
     }
 
-    /// The most probable sequence of classes that keeps the rule of [`Tagger::may_follow`] (Viterbi 1967).
-    fn best_path(&self, probabilities: &[Vec<f32>]) -> Vec<usize> {
+    /// The most probable sequence of classes that keeps the rule of [`Tagger::may_follow`] (Viterbi 1967), from the
+    /// logits of the words.
+    fn best_path(&self, logits: &[f32]) -> Vec<usize> {
         let classes = self.head.classes;
-        let log = |p: f32| p.max(1e-9).ln();
-        let mut came_from: Vec<Vec<usize>> = Vec::with_capacity(probabilities.len());
-        let mut scores: Vec<f32> = Vec::new();
-        for (i, p) in probabilities.iter().enumerate() {
+        let mut came_from: Vec<Vec<usize>> = Vec::with_capacity(logits.len() / classes);
+        // The start of a sentence counts as outside.
+        let mut scores = vec![f32::NEG_INFINITY; classes];
+        scores[0] = 0.0;
+        for logits in logits.chunks_exact(classes) {
             let mut next = vec![f32::NEG_INFINITY; classes];
             let mut from = vec![0; classes];
-            for to in 0..classes {
-                if i == 0 {
-                    // The start of a sentence counts as outside.
-                    next[to] =
-                        if Self::may_follow(0, to) { log(p[to]) + self.transitions[to] } else { f32::NEG_INFINITY };
-                    continue;
-                }
-                for (before, score) in scores.iter().enumerate() {
-                    let score = score + self.transitions[before * classes + to] + log(p[to]);
-                    if Self::may_follow(before, to) && score > next[to] {
+            for (before, score) in scores.iter().enumerate().filter(|(_, score)| score.is_finite()) {
+                for to in (0..classes).filter(|to| Self::may_follow(before, *to)) {
+                    let score = score + self.transitions[before * classes + to] + logits[to];
+                    if score > next[to] {
                         (next[to], from[to]) = (score, before);
                     }
                 }
@@ -119,7 +110,7 @@ impl Tagger {
             came_from.push(from);
             scores = next;
         }
-        let mut path = Vec::with_capacity(probabilities.len());
+        let mut path = Vec::with_capacity(came_from.len());
         let best = (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b]).then(b.cmp(a)));
         let Some(mut class) = best else { return path };
         for from in came_from.iter().rev() {

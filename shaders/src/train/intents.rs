@@ -5,8 +5,9 @@ use crate::{
     limits,
     train::{
         Corpus, Progress, TrainOptions, TrainProgress, calibrate,
+        linear::{Design, Penalty, fit},
         rng::SplitMix64,
-        softmax::{Design, Penalty, fit},
+        softmax::Softmax,
     },
 };
 use dialogue::NluExample;
@@ -111,15 +112,13 @@ fn fit_rows(rows: &Rows, chosen: &[usize], options: &TrainOptions, step_done: im
     let sparse: Vec<SparseVector> = chosen.iter().map(|i| rows.sparse[*i].clone()).collect();
     let count_min = if chosen.len() > RARE_FEATURES_EXAMPLES_MAX { 2 } else { 1 };
     let table = FeatureTable::build(sparse.iter(), count_min, limits::SPARSE_FEATURES_MAX);
-    let design = Design {
-        width: rows.width,
-        dense: &dense,
-        sparse: &sparse,
+    let design = Design { width: rows.width, dense: &dense, sparse: &sparse, classes: rows.classes };
+    let mut loss = Softmax {
         targets: chosen.iter().map(|i| rows.targets[*i]).collect(),
         weights: chosen.iter().map(|i| rows.weights[*i]).collect(),
         classes: rows.classes,
     };
-    fit(&design, table, PENALTY, options.epochs, step_done)
+    fit(&design, table, &mut loss, PENALTY, options.epochs, None, step_done).head
 }
 
 /// Logits of examples by heads that did not see them, each with its class.

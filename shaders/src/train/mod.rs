@@ -3,8 +3,10 @@
 mod background;
 mod calibrate;
 mod corpus;
+mod crf;
 mod intents;
 mod lbfgs;
+mod linear;
 mod rng;
 mod softmax;
 mod tags;

@@ -5,13 +5,17 @@ use crate::{
     limits,
     train::{
         Corpus, Progress, TrainOptions, TrainProgress,
-        softmax::{Design, Penalty, fit},
+        crf::Crf,
+        linear::{Design, Penalty, fit},
+        softmax::Softmax,
     },
 };
 use dialogue::{Entity, NluExample};
 
 /// Chosen on a validation split of the snips training data.
 const PENALTY: Penalty = Penalty { dense: 1.0, sparse: 0.1 };
+/// Most iterations over whole sequences, behind those over words.
+const SEQUENCE_STEPS_MAX: usize = 60;
 /// With more words than this, features that occur once are noise.
 const RARE_FEATURES_WORDS_MAX: usize = 20_000;
 
@@ -30,26 +34,29 @@ pub fn train(corpus: &Corpus, chosen: &[usize], options: &TrainOptions, progress
     let kinds = kinds(chosen.iter().map(|i| &corpus.examples[*i]));
     let classes = 2 * kinds.len() + 1;
     let mut targets = Vec::new();
+    let mut starts = vec![0];
     let mut sparse: Vec<SparseVector> = Vec::new();
     let mut dense = Vec::new();
-    let mut follows = vec![0.0_f32; classes * classes];
     for (example, words) in chosen.iter().map(|i| (&corpus.examples[*i], &corpus.words[*i])) {
-        let labels = labels(example, &words.words, &kinds);
-        let before = std::iter::once(&0).chain(&labels);
-        before.zip(&labels).for_each(|(from, to)| follows[*from as usize * classes + *to as usize] += 1.0);
-        targets.extend(labels);
+        targets.extend(labels(example, &words.words, &kinds));
+        starts.push(targets.len());
         sparse.extend(word_features(&example.text, &words.words));
         dense.extend_from_slice(&words.states);
     }
+    starts.dedup();
     let h = corpus.hidden_size;
     let (mean, factor) = standardise(&mut dense, h);
     let count_min = if targets.len() > RARE_FEATURES_WORDS_MAX { 2 } else { 1 };
     let table = FeatureTable::build(sparse.iter(), count_min, limits::SPARSE_FEATURES_MAX);
-    let weights = vec![1.0; targets.len()];
-    let design = Design { width: h, dense: &dense, sparse: &sparse, targets, weights, classes };
-    let total = options.epochs;
-    let report = |done| progress(TrainProgress { stage: "entities", done, total });
-    let mut head = fit(&design, table, PENALTY, options.epochs, report);
+    let design = Design { width: h, dense: &dense, sparse: &sparse, classes };
+    let total = options.epochs + SEQUENCE_STEPS_MAX;
+    let report = |before| move |done| progress(TrainProgress { stage: "entities", done: before + done, total });
+    // Word by word first, which is quick; then whole sequences, from there.
+    let mut words = Softmax { targets: targets.clone(), weights: vec![1.0; targets.len()], classes };
+    let first = fit(&design, table.clone(), &mut words, PENALTY, options.epochs, None, report(0)).head;
+    let mut sequences = Crf { targets, starts, classes };
+    let fitted = fit(&design, table, &mut sequences, PENALTY, SEQUENCE_STEPS_MAX, Some(&first), report(options.epochs));
+    let mut head = fitted.head;
     // The scaling goes into the weights, so that the tagger takes states as they are.
     for ((row, mean), factor) in head.dense.chunks_exact_mut(classes).zip(&mean).zip(&factor) {
         for (w, b) in row.iter_mut().zip(&mut head.bias) {
@@ -57,7 +64,7 @@ pub fn train(corpus: &Corpus, chosen: &[usize], options: &TrainOptions, progress
             *b -= *w * mean;
         }
     }
-    Tagger { kinds, head, transitions: vec![0.0; classes * classes] }
+    Tagger { kinds, head, transitions: fitted.own }
 }
 
 /// The class of every word: a word belongs to the first span that it overlaps.
