@@ -42,7 +42,7 @@ fn moodbot_passes_its_own_tests() {
     let Some(dir) = shared("bots/moodbot") else { return };
     let (engine, warnings) = engine_of(&dir);
     assert_eq!(warnings, Vec::<String>::new());
-    assert!(engine.assistant().config.memoization.unwrap().augmented, "no policy is named, so TED is stood in for");
+    assert!(engine.assistant().config.learned.is_some(), "no policy is named, so one is learned, as in Rasa");
     assert_eq!(predicted(&engine), (7, String::new()));
     assert_eq!(played(&engine), (7, String::new()));
 }

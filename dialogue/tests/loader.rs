@@ -177,7 +177,7 @@ fn settings() {
             config.yml:1:9: recipe: found the text "graph.v1", expected default.v1
             config.yml:3:1: pipline: unknown key `pipline`, did you mean `pipeline`?
             config.yml:5:3: pipeline[0]: unknown component `WhitespaceTokeniser`, did you mean `WhitespaceTokenizer`?; custom components are not supported: let a custom action look at the message, or write examples, regexes and lookup tables
-            config.yml:10:14: pipeline[3].threshold: found the number 1.5, expected a number from 0 to 1
+            config.yml:10:14: pipeline[3].threshold: found the number 1.5, expected a number from 0 to 1, or `auto`
             config.yml:11:1: policies: unknown action `action_fallback`
             config.yml:15:3: policies[2]: unknown policy `my.Policy`, did you mean `TEDPolicy`?; custom policies are not supported: write rules and stories, or let a custom action choose the next one with a `followup` event"#]],
     );

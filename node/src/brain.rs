@@ -58,11 +58,12 @@ pub struct LoadedRelease {
 pub fn load_release(release: &Path, encoder: &Path, options: &InferenceOptions) -> anyhow::Result<LoadedRelease> {
     let release_dir = release;
     let release = crate::release::Release::read(release_dir)?;
-    let engine = compile(load_assistant(&release.sources)?.assistant)
-        .with_context(|| format!("{}: the release does not load", release_dir.display()))?;
-    let encoder = load_encoder(encoder, options)?;
     let heads = Heads::from_bytes(&release.heads)
         .with_context(|| format!("{}: the heads do not load", release_dir.display()))?;
+    let mut assistant = load_assistant(&release.sources)?.assistant;
+    assistant.config.settle_threshold(heads.threshold());
+    let engine = compile(assistant).with_context(|| format!("{}: the release does not load", release_dir.display()))?;
+    let encoder = load_encoder(encoder, options)?;
     let compute = encoder.compute().clone();
     let model = NluModel::load(encoder, heads, options)?;
     Ok(LoadedRelease { engine: Arc::new(engine), scorer: Arc::new(model), compute, id: release.id })

@@ -23,4 +23,4 @@ pub use gpu::DeviceReport;
 pub use heads::Heads;
 pub use hidden::Hidden;
 pub use nlu_model::NluModel;
-pub use train::{Corpus, TrainOptions, TrainProgress, train};
+pub use train::{Corpus, TrainOptions, TrainProgress, train, train_policy};

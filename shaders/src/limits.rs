@@ -20,3 +20,7 @@ pub const WEIGHTS_BYTES_MAX: u64 = 8 << 30;
 pub const BINDING_BYTES_MAX: u64 = 128 << 20;
 /// Longest wait for the device before it counts as lost, in seconds.
 pub const DEVICE_WAIT_SECONDS_MAX: u64 = 60;
+
+/// The share of the held-out examples that were understood right and still count as not understood where the
+/// threshold is learned: what finding strangers may cost.
+pub const HELD_OUT_BELOW_THRESHOLD: f64 = 0.02;

@@ -1,9 +1,9 @@
 //! The memoization policy: does what a story did when the last states are the same.
 
-use super::{compile::Training, rules::RulePolicy};
+use super::{compile::Training, rules::RulePolicy, story_view};
 use crate::{
     format::{Domain, MemoizationConfig},
-    tracker::{ACTION_LISTEN, Marks, State, Tracker, UserState},
+    tracker::{ACTION_LISTEN, State, Tracker},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -42,6 +42,11 @@ impl Memoization {
         Memoization { config, lookup, knows_words }
     }
 
+    /// Sets whether beginnings are forgotten; how far back it looks was compiled.
+    pub(super) fn configure(&mut self, config: MemoizationConfig) {
+        self.config.augmented = config.augmented;
+    }
+
     pub(super) fn is_augmented(&self) -> bool {
         self.config.augmented
     }
@@ -57,7 +62,7 @@ impl Memoization {
     }
 
     fn predict_with(&self, tracker: &Tracker, rules: &RulePolicy, by_words: bool) -> Option<&str> {
-        let mut states = self.states(tracker, rules, by_words);
+        let mut states = story_view::states(tracker, rules, by_words, self.config.max_history);
         let found = self.recall(&states);
         if found.is_some() || !self.config.augmented {
             return found;
@@ -71,7 +76,7 @@ impl Memoization {
         for from in starts {
             let mut shorter = Tracker::of_domain(Arc::clone(tracker.domain()));
             history[from..].iter().for_each(|a| shorter.apply(&a.event));
-            let shorter = self.states(&shorter, rules, by_words);
+            let shorter = story_view::states(&shorter, rules, by_words, self.config.max_history);
             if shorter != states {
                 let found = self.recall(&shorter);
                 if found.is_some() {
@@ -86,63 +91,6 @@ impl Memoization {
     fn recall(&self, states: &[State]) -> Option<&str> {
         self.lookup.get(states).and_then(Option::as_deref)
     }
-
-    /// The last states as stories would have them: turns that only rules know of are left out.
-    fn states(&self, tracker: &Tracker, rules: &RulePolicy, by_words: bool) -> Vec<State> {
-        let now = tracker.state_with(by_words);
-        let mut seen: Vec<Seen<'_>> = Vec::new();
-        let mut hidden = false;
-        let mut previous: Option<&str> = None;
-        for applied in tracker.history() {
-            let Some(before) = &applied.before else { continue };
-            let hides = Marks::of(&applied.event).rule_only;
-            see(&mut seen, &mut hidden, &mut previous, (&before.state, hides, before.sticky));
-        }
-        see(&mut seen, &mut hidden, &mut previous, (&now, false, tracker.is_sticky()));
-        let from = self.config.max_history.map_or(0, |max| seen.len().saturating_sub(max));
-        let state = |seen: &Seen<'_>| {
-            let mut state = seen.state.clone();
-            state.user = seen.user.cloned();
-            state.prev_action = seen.previous.map(str::to_owned);
-            state.slots.retain(|name, _| !rules.rule_only_slots.contains(name));
-            state.active_loop = state.active_loop.filter(|name| !rules.rule_only_loops.contains(name));
-            state
-        };
-        seen[from..].iter().map(state).collect()
-    }
-}
-
-/// A moment of the conversation, as a story would have it.
-struct Seen<'t> {
-    state: &'t State,
-    /// The message that counts: a rule's own message is no part of the story.
-    user: Option<&'t UserState>,
-    /// The action before it that is part of the story.
-    previous: Option<&'t str>,
-}
-
-/// Adds a moment unless the turn is hidden: `(state, is what follows hidden, does that depend on the turn before)`.
-fn see<'t>(
-    seen: &mut Vec<Seen<'t>>,
-    hidden: &mut bool,
-    previous: &mut Option<&'t str>,
-    (state, hides, sticky): (&'t State, bool, bool),
-) {
-    if !*hidden {
-        *previous = state.prev_action.as_deref();
-    }
-    if !sticky {
-        *hidden = hides;
-    }
-    if *hidden {
-        return;
-    }
-    let listened = state.prev_action.as_deref() == Some(ACTION_LISTEN);
-    let user = match seen.last() {
-        Some(before) if !listened => before.user,
-        _ => state.user.as_ref(),
-    };
-    seen.push(Seen { state, user, previous: previous.or(state.prev_action.as_deref()) });
 }
 
 fn last(mut states: Vec<State>, count: Option<usize>) -> Vec<State> {

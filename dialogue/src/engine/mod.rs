@@ -7,26 +7,32 @@ mod exec;
 mod external;
 pub(crate) mod extract;
 mod forms;
+mod learned;
 mod matching;
 mod memoization;
 mod policy;
+mod replay;
 mod respond;
 mod rules;
 mod shortcut;
 mod slots;
+mod story_view;
 mod turn;
 mod two_stage;
 mod understand;
 
 pub(crate) use compile::{any_value, executed, slots_for_entities};
 pub use external::TurnTime;
+pub use learned::{PolicyExample, PolicyModel};
+pub use replay::ReplayedAction;
 pub use turn::{Step, TurnInput, TurnOutcome, TurnRun};
 
 use crate::{
     Entity, TimestampMs, Understanding,
-    format::{Assistant, Diagnostic},
+    format::{Assistant, Diagnostic, Story},
     tracker::Tracker,
 };
+use learned::LearnedPolicy;
 use memoization::Memoization;
 use rules::RulePolicy;
 use std::sync::Arc;
@@ -38,6 +44,7 @@ pub struct Engine {
     assistant: Arc<Assistant>,
     rules: RulePolicy,
     memoization: Option<Memoization>,
+    learned: Option<LearnedPolicy>,
     extractors: Extractors,
 }
 
@@ -58,8 +65,38 @@ impl Engine {
         let extractors = Extractors::compile(&assistant).map_err(|message| whole("nlu", message))?;
         let training = compile::unfold(&assistant.domain, &assistant.rules, &assistant.stories)?;
         let rules = RulePolicy::compile(&assistant.domain, &training)?;
-        let memoization = assistant.config.memoization.map(|c| Memoization::compile(c, &assistant.domain, &training));
-        Ok(Engine { assistant: Arc::new(assistant), rules, memoization, extractors })
+        let mut memoization = assistant.config.memoization;
+        if assistant.config.learned.is_some() {
+            // As long as nothing was learned, stories without their beginnings stand in.
+            memoization.get_or_insert_default().augmented = true;
+        }
+        let memoization = memoization.map(|c| Memoization::compile(c, &assistant.domain, &training));
+        Ok(Engine { assistant: Arc::new(assistant), rules, memoization, learned: None, extractors })
+    }
+    /// With what training made of [`Engine::policy_examples`]. It has no effect where no policy of the assistant is learned.
+    pub fn with_policy(mut self, model: PolicyModel) -> Self {
+        if let Some(config) = self.assistant.config.learned {
+            self.learned = Some(LearnedPolicy::new(config, model));
+            match self.assistant.config.memoization {
+                Some(config) => self.memoization.iter_mut().for_each(|m| m.configure(config)),
+                None => self.memoization = None,
+            }
+        }
+        self
+    }
+    /// What the learned policy is to learn from; empty where no policy of the assistant is learned.
+    pub fn policy_examples(&self) -> Vec<PolicyExample> {
+        let Some(config) = self.assistant.config.learned else { return Vec::new() };
+        learned::examples(config, &self.assistant.domain, &self.rules, &self.training(&self.assistant.stories))
+    }
+    /// Tells a story action by action: what it does at each moment, and what the policies would do there. A story that only checkpoints
+    /// lead to is told from the checkpoint on.
+    pub fn replay(&self, story: &Story) -> Vec<ReplayedAction> {
+        replay::replay(self, story)
+    }
+    /// The stories, unfolded. The engine was built, so they do unfold.
+    fn training(&self, stories: &[Story]) -> Vec<compile::Training> {
+        compile::unfold(&self.assistant.domain, &[], stories).unwrap_or_default()
     }
     /// The assistant.
     pub fn assistant(&self) -> &Assistant {

@@ -66,6 +66,17 @@ impl Engine {
             let name = Marks { rule_only: false, end_to_end: recalled.end_to_end }.name(name);
             return Prediction { interrupted: said.interrupted, ..Prediction::of(recalled.action, Some(&name), 1.0) };
         }
+        // What is learned counts where it is surer than the fallback; alone, it always counts.
+        let doubt = config.rules.as_ref().filter(|r| r.enable_fallback && may(&r.core_fallback_action));
+        let doubt = doubt.map_or(-1.0, |r| r.core_fallback_threshold);
+        if let Some(learned) = &self.learned
+            && let Some((action, confidence)) =
+                learned.predict(tracker, &self.rules, |a| may(a) && self.knows_action(a))
+            && confidence > doubt
+        {
+            let policy = Marks { rule_only: false, end_to_end: false }.name("TEDPolicy");
+            return Prediction { interrupted: said.interrupted, ..Prediction::of(action, Some(&policy), confidence) };
+        }
         match &config.rules {
             Some(rules) if rules.enable_fallback && may(&rules.core_fallback_action) => {
                 let confidence = rules.core_fallback_threshold;

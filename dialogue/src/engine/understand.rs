@@ -2,7 +2,7 @@
 
 use crate::{
     Entity, ScoredIntent, Understanding, Value,
-    format::{Assistant, DEFAULT_INTENTS, NLU_FALLBACK},
+    format::{Assistant, DEFAULT_INTENTS, FallbackConfig, NLU_FALLBACK, Threshold},
 };
 use regex::{Regex, RegexBuilder};
 
@@ -130,7 +130,11 @@ fn fallback(assistant: &Assistant, ranking: &[ScoredIntent]) -> Option<ScoredInt
     let config = assistant.config.fallback?;
     let best = ranking.first().map_or(0.0, |i| i.confidence);
     let gap = ranking.get(1).map(|second| best - second.confidence);
-    let doubt = if best < config.threshold {
+    let threshold = match config.threshold {
+        Threshold::At(threshold) => threshold,
+        Threshold::Learned => FallbackConfig::THRESHOLD,
+    };
+    let doubt = if best < threshold {
         1.0 - best
     } else if gap.is_some_and(|gap| gap < config.ambiguity_threshold) {
         1.0 - gap.unwrap_or(0.0)

@@ -15,6 +15,8 @@ pub struct Config {
     pub rules: Option<RulePolicyConfig>,
     /// `MemoizationPolicy` or `AugmentedMemoizationPolicy`; none when policies are given without either.
     pub memoization: Option<MemoizationConfig>,
+    /// `TEDPolicy`, or the default policies: none when policies are given without it.
+    pub learned: Option<LearnedConfig>,
     /// `action_endpoint.url` of `endpoints.yml`.
     pub action_endpoint: Option<String>,
     /// `EntitySynonymMapper` is in the pipeline, or the pipeline is the default.
@@ -64,13 +66,29 @@ pub struct SelectorConfig {
     pub place: Place,
 }
 
+/// Below which confidence an intent counts as not understood.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Threshold {
+    /// Below this, from 0 to 1.
+    At(f32),
+    /// Below what training finds (`threshold: auto`): see [`Config::settle_threshold`].
+    Learned,
+}
+
 /// When an understanding is too weak.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FallbackConfig {
     /// Intents below this confidence become `nlu_fallback`.
-    pub threshold: f32,
+    pub threshold: Threshold,
     /// So do those closer than this to the second best.
     pub ambiguity_threshold: f32,
+}
+
+/// How a policy is learned from stories.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LearnedConfig {
+    /// States that it looks back; all where there is no limit.
+    pub max_history: Option<usize>,
 }
 
 /// How rules are applied.
@@ -106,9 +124,23 @@ impl Default for RegexExtractorConfig {
     }
 }
 
+impl FallbackConfig {
+    /// The threshold where the configuration names none, as in Rasa; also that of one to be learned as long as nothing was.
+    pub const THRESHOLD: f32 = 0.3;
+}
+
+impl Config {
+    /// Puts the threshold that training found where the configuration asks for one (`threshold: auto`).
+    pub fn settle_threshold(&mut self, learned: f32) {
+        if let Some(fallback) = self.fallback.as_mut().filter(|f| f.threshold == Threshold::Learned) {
+            fallback.threshold = Threshold::At(learned);
+        }
+    }
+}
+
 impl Default for FallbackConfig {
     fn default() -> Self {
-        FallbackConfig { threshold: 0.3, ambiguity_threshold: 0.1 }
+        FallbackConfig { threshold: Threshold::At(FallbackConfig::THRESHOLD), ambiguity_threshold: 0.1 }
     }
 }
 
@@ -121,6 +153,17 @@ impl Default for RulePolicyConfig {
             restrict_rules: true,
         }
     }
+}
+
+impl Default for LearnedConfig {
+    fn default() -> Self {
+        LearnedConfig { max_history: Some(Self::MAX_HISTORY) }
+    }
+}
+
+impl LearnedConfig {
+    /// States that it looks back where the configuration says nothing.
+    pub const MAX_HISTORY: usize = 10;
 }
 
 impl Default for MemoizationConfig {
@@ -136,8 +179,8 @@ impl Default for Config {
             assistant_id: None,
             fallback: Some(FallbackConfig::default()),
             rules: Some(RulePolicyConfig::default()),
-            // Rasa's default policies have a learned one (TED) that generalises; the augmented memoization stands in.
-            memoization: Some(MemoizationConfig { augmented: true, ..MemoizationConfig::default() }),
+            memoization: Some(MemoizationConfig::default()),
+            learned: Some(LearnedConfig::default()),
             action_endpoint: None,
             synonyms: true,
             regexes: RegexExtractorConfig::default(),

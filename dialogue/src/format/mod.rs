@@ -12,7 +12,8 @@ pub(crate) use load::{BUILT_IN_ACTIONS, DEFAULT_INTENTS, did_you_mean};
 
 pub use assistant::{Assistant, Loaded, LookupTable, NamedRegex};
 pub use config::{
-    Config, ExtractorConfig, FallbackConfig, MemoizationConfig, RegexExtractorConfig, RulePolicyConfig, SelectorConfig,
+    Config, ExtractorConfig, FallbackConfig, LearnedConfig, MemoizationConfig, RegexExtractorConfig, RulePolicyConfig,
+    SelectorConfig, Threshold,
 };
 pub use domain::{
     Domain, Element, EntityType, Form, Intent, Mapping, MappingCondition, MappingSource, SessionConfig, Slot, SlotKind,

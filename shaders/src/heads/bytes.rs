@@ -12,8 +12,8 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-/// Version 1 has no selectors.
-const VERSION: u32 = 2;
+/// Version 1 has no selectors, version 2 no threshold.
+const VERSION: u32 = 3;
 const KEY: &str = "tertulia";
 
 #[derive(Serialize, Deserialize)]
@@ -24,9 +24,16 @@ struct Metadata {
     hidden_size: usize,
     intents: Vec<String>,
     intent_temperature: f32,
+    #[serde(default = "threshold_before_3")]
+    intent_threshold: f32,
     tags: Option<Vec<Tag>>,
     #[serde(default)]
     selectors: Vec<SelectorMetadata>,
+}
+
+/// What was the default before thresholds were learned.
+fn threshold_before_3() -> f32 {
+    dialogue::format::FallbackConfig::THRESHOLD
 }
 
 #[derive(Serialize, Deserialize)]
@@ -46,6 +53,7 @@ impl Heads {
             hidden_size: self.hidden_size,
             intents: self.intent.labels.clone(),
             intent_temperature: self.intent.head.temperature,
+            intent_threshold: self.intent.threshold,
             tags: self.tagger.as_ref().map(|t| t.kinds.clone()),
             selectors: self
                 .selectors
@@ -93,11 +101,13 @@ impl Heads {
         let metadata: Metadata = serde_json::from_value(value).map_err(|e| broken(e.to_string()))?;
         check_labels(&metadata)?;
         let h = metadata.hidden_size;
+        // Nobody asks selectors for a threshold.
         let ranked = |name: &str, labels: Vec<String>, temperature| {
             let head = LinearHead { temperature, ..linear(&tensors, name, h, labels.len() + 1)? };
-            Ok::<_, ModelError>(IntentHead { labels, head })
+            Ok::<_, ModelError>(IntentHead { labels, head, threshold: 0.0 })
         };
         let intent = ranked("intent", metadata.intents, metadata.intent_temperature)?;
+        let intent = IntentHead { threshold: metadata.intent_threshold, ..intent };
         let selector = |(i, s): (usize, SelectorMetadata)| {
             Ok(Selector { name: s.name, keys: ranked(&format!("selector.{i}"), s.keys, s.temperature)? })
         };
@@ -124,6 +134,10 @@ fn check_labels(metadata: &Metadata) -> Result<(), ModelError> {
     let most = labels().map(Vec::len).chain([tags.len(), metadata.selectors.len()]).max().unwrap_or(0);
     if !sorted || most > limits::LABELS_MAX {
         return Err(ModelError::Heads(format!("labels: expected at most {}, sorted, each once", limits::LABELS_MAX)));
+    }
+    if !(0.0..=1.0).contains(&metadata.intent_threshold) {
+        let found = metadata.intent_threshold;
+        return Err(ModelError::Heads(format!("intent_threshold: found {found}, expected a number from 0 to 1")));
     }
     match ranked.iter().find(|(_, _, temperature)| !(*temperature > 0.0 && temperature.is_finite())) {
         Some((name, _, found)) => {

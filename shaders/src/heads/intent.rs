@@ -16,6 +16,8 @@ pub struct IntentHead {
     pub labels: Vec<String>,
     /// Over the sentence embedding and the text's features.
     pub head: LinearHead,
+    /// The confidence that almost all held-out examples reach: what stays below is rather about something else.
+    pub threshold: f32,
 }
 
 impl IntentHead {

@@ -46,6 +46,12 @@ impl Heads {
         &self.intent.labels
     }
 
+    /// The confidence below which a text is rather about something else: all but [`limits::HELD_OUT_BELOW_THRESHOLD`] of the held-out examples that were
+    /// understood right reach it. Learned without a text that is about something else.
+    pub fn threshold(&self) -> f32 {
+        self.intent.threshold
+    }
+
     /// Their dense layers, at the cost of `budget`: the columns of the intents, then those of each selector.
     pub(crate) fn readout(&self, budget: &MemoryBudget) -> Result<Readout, OverBudget> {
         let tagger = self.tagger.as_ref().map(|tagger| LinearHead::joined(&[&tagger.head]));

@@ -3,7 +3,7 @@
 use crate::{
     encoder::{Encoder, EncoderId},
     error::TrainError,
-    heads::{Heads, Selector, WordStates},
+    heads::{Heads, IntentHead, Selector, WordStates},
     train::{Progress, TrainOptions, TrainProgress, background, check, intents, tags},
 };
 use dialogue::{NluExample, Understanding};
@@ -92,7 +92,7 @@ impl Corpus {
             let chosen: Vec<usize> = chosen.iter().copied().filter(|i| of(&self.examples[*i])).collect();
             if !chosen.is_empty() {
                 let key = |e: &NluExample| e.response_key.clone().unwrap_or_default();
-                let keys = intents::train(self, &chosen, &key, options, progress);
+                let keys = IntentHead { threshold: 0.0, ..intents::train(self, &chosen, &key, options, progress) };
                 selectors.push(Selector { name: name.clone(), keys });
             }
         }

@@ -54,8 +54,10 @@ pub fn train(
     let total = options.epochs;
     let report = |stage| move |done: usize| progress(TrainProgress { stage, done, total });
     let mut head = fit_rows(&rows, &all, options, report("intents"));
-    head.temperature = calibrate::temperature(&held_out_logits(&rows, options, progress));
-    IntentHead { labels, head }
+    let held_out = held_out_logits(&rows, options, progress);
+    head.temperature = calibrate::temperature(&held_out);
+    let threshold = calibrate::threshold(&held_out, head.temperature, labels.len());
+    IntentHead { labels, head, threshold }
 }
 
 fn rows(labels: &[String], corpus: &Corpus, chosen: &[usize], label: Label<'_>) -> Rows {

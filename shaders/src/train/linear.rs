@@ -156,7 +156,11 @@ impl<'a, L: Loss> Pass<'a, L> {
             let count = chunk.len();
             let x = Rows { data: &self.design.dense[chunk.start * d..chunk.end * d], t: count, stride: d };
             let gaps = &mut self.gaps[..count * c];
-            gemm(x, &weights, 0..weights.count(), gaps, c, Finish::Bias(bias));
+            if d > 0 {
+                gemm(x, &weights, 0..weights.count(), gaps, c, Finish::Bias(bias));
+            } else {
+                gaps.chunks_exact_mut(c).for_each(|row| row.copy_from_slice(bias));
+            }
             for (i, logits) in chunk.clone().zip(gaps.chunks_exact_mut(c)) {
                 for (row, value) in self.rows.row(i) {
                     let weights = &sparse[*row as usize * c..(*row as usize + 1) * c];
@@ -170,6 +174,9 @@ impl<'a, L: Loss> Pass<'a, L> {
                     slope.iter_mut().zip(gaps).for_each(|(s, g)| *s += g * value);
                 }
                 bias_slope.iter_mut().zip(gaps).for_each(|(s, g)| *s += g);
+            }
+            if d == 0 {
+                continue;
             }
             // The transpose of x, times the gaps.
             let columns = Rows { data: &self.columns[chunk.start * d..chunk.end * d], t: d, stride: count };

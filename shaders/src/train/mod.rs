@@ -7,6 +7,7 @@ mod crf;
 mod intents;
 mod lbfgs;
 mod linear;
+mod policy;
 mod rng;
 mod softmax;
 mod tags;
@@ -19,6 +20,7 @@ use crate::{
 };
 pub use corpus::Corpus;
 use dialogue::NluExample;
+pub use policy::train_policy;
 
 /// How to train.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +42,7 @@ impl Default for TrainOptions {
 /// How far training is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TrainProgress {
-    /// `encode`, `intents`, `calibrate` or `entities`.
+    /// `encode`, `intents`, `calibrate`, `entities` or `policy`.
     pub stage: &'static str,
     /// Steps done of this stage.
     pub done: usize,

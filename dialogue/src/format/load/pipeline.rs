@@ -6,7 +6,7 @@ use super::{
     yaml::{Data, Key, Node},
 };
 use crate::engine::extract;
-use crate::format::{Config, ExtractorConfig, FallbackConfig, Place, RegexExtractorConfig, SelectorConfig};
+use crate::format::{Config, ExtractorConfig, FallbackConfig, Place, RegexExtractorConfig, SelectorConfig, Threshold};
 
 /// Components of Rasa's pipelines that our encoder, heads and extractors stand in for.
 const REPLACED: [&str; 20] = [
@@ -114,8 +114,20 @@ fn other(cx: &mut Cx, place: &Place, field: &str, name: &str) {
 fn fallback(cx: &mut Cx, field: &str, pairs: &[(Key, Node)]) -> FallbackConfig {
     cx.known_keys(pairs, field, &["name", "threshold", "ambiguity_threshold"]);
     let or = FallbackConfig::default();
+    let threshold = match get(pairs, "threshold") {
+        Some(node) if node.scalar_text().as_deref() == Some("auto") => Threshold::Learned,
+        Some(node) => match cx.number(node, &join(field, "threshold")) {
+            Some(n) if (0.0..=1.0).contains(&n) => Threshold::At(n as f32),
+            Some(_) => {
+                cx.expected(node, &join(field, "threshold"), "a number from 0 to 1, or `auto`");
+                or.threshold
+            }
+            None => or.threshold,
+        },
+        None => or.threshold,
+    };
     FallbackConfig {
-        threshold: share(cx, pairs, field, "threshold", or.threshold),
+        threshold,
         ambiguity_threshold: share(cx, pairs, field, "ambiguity_threshold", or.ambiguity_threshold),
     }
 }

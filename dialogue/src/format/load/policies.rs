@@ -5,7 +5,7 @@ use super::{
     cx::{Cx, did_you_mean, get, join},
     yaml::{Data, Key, Node},
 };
-use crate::format::{Config, MemoizationConfig, Place, RulePolicyConfig};
+use crate::format::{Config, LearnedConfig, MemoizationConfig, Place, RulePolicyConfig};
 
 const POLICIES: [&str; 5] =
     ["RulePolicy", "MemoizationPolicy", "AugmentedMemoizationPolicy", "TEDPolicy", "UnexpecTEDIntentPolicy"];
@@ -30,7 +30,8 @@ pub(super) fn policies(cx: &mut Cx, config: &mut Config, at: &Place, node: &Node
     }
     config.rules = None;
     config.memoization = None;
-    let mut learned: Vec<String> = Vec::new();
+    config.learned = None;
+    let mut unsettled: Vec<String> = Vec::new();
     for (i, (name, pairs, place)) in components.into_iter().enumerate() {
         let field = format!("policies[{i}]");
         match name.as_str() {
@@ -43,7 +44,17 @@ pub(super) fn policies(cx: &mut Cx, config: &mut Config, at: &Place, node: &Node
                     config.memoization = Some(found);
                 }
             }
-            "TEDPolicy" | "UnexpecTEDIntentPolicy" => learned.push(name),
+            "TEDPolicy" => {
+                let or = LearnedConfig::default().max_history;
+                config.learned = Some(LearnedConfig { max_history: history_or(cx, &field, pairs, or) });
+                let known = ["name", "max_history", "priority"];
+                unsettled.extend(pairs.iter().map(|(k, _)| k.text.clone()).filter(|k| !known.contains(&k.as_str())));
+            }
+            "UnexpecTEDIntentPolicy" => {
+                let message = "UnexpecTEDIntentPolicy: is not supported and predicts nothing; a rule or a story says what to do when \
+                               a message comes out of turn";
+                cx.warn(&place, &field, message.to_owned());
+            }
             _ => {
                 let removed = REMOVED.iter().find(|(removed, _)| *removed == name);
                 let message = match removed {
@@ -58,14 +69,10 @@ pub(super) fn policies(cx: &mut Cx, config: &mut Config, at: &Place, node: &Node
             }
         }
     }
-    if !learned.is_empty() {
-        let memoization = config.memoization.get_or_insert_with(MemoizationConfig::default);
-        memoization.augmented |= learned.iter().any(|n| n == "TEDPolicy");
-        let message = format!(
-            "{}: not learned; the augmented memoization of stories stands in, and what no rule and no story \
-             covers goes to the core fallback",
-            learned.join(", ")
-        );
+    if !unsettled.is_empty() {
+        unsettled.sort();
+        unsettled.dedup();
+        let message = format!("TEDPolicy: served by a policy of our own; no effect have {}", unsettled.join(", "));
         cx.warn(at, "policies", message);
     }
 }
@@ -97,7 +104,10 @@ fn rule_policy(cx: &mut Cx, field: &str, pairs: &[(Key, Node)]) -> RulePolicyCon
 
 fn max_history(cx: &mut Cx, field: &str, pairs: &[(Key, Node)]) -> Option<usize> {
     cx.known_keys(pairs, field, &["name", "max_history", "priority", "use_nlu_confidence_as_score"]);
-    let or = MemoizationConfig::default().max_history;
+    history_or(cx, field, pairs, MemoizationConfig::default().max_history)
+}
+
+fn history_or(cx: &mut Cx, field: &str, pairs: &[(Key, Node)], or: Option<usize>) -> Option<usize> {
     let Some(node) = get(pairs, "max_history") else { return or };
     match &node.data {
         Data::Null => None,
