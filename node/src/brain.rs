@@ -6,7 +6,7 @@ use dialogue::ReleaseId;
 use dialogue::engine::Engine;
 use dialogue::format::{Assistant, Diagnostic, Loaded, SourceFile};
 use dialogue::ports::Scorer;
-use shaders::{Compute, Encoder, Heads, MemoryKind, NluModel, Reservation, TrainOptions};
+use shaders::{Compute, Encoder, MemoryKind, NluModel, Reservation, TrainOptions};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -56,17 +56,15 @@ pub struct LoadedRelease {
 
 /// Loads a release and the encoder under it.
 pub fn load_release(release: &Path, encoder: &Path, options: &InferenceOptions) -> anyhow::Result<LoadedRelease> {
-    let release_dir = release;
-    let release = crate::release::Release::read(release_dir)?;
-    let heads = Heads::from_bytes(&release.heads)
-        .with_context(|| format!("{}: the heads do not load", release_dir.display()))?;
-    let mut assistant = load_assistant(&release.sources)?.assistant;
-    assistant.config.settle_threshold(heads.threshold());
-    let engine = compile(assistant).with_context(|| format!("{}: the release does not load", release_dir.display()))?;
+    let crate::release::Release { id, trained } = crate::release::Release::read(release)?;
+    let mut assistant = load_assistant(&trained.sources)?.assistant;
+    assistant.config.settle_threshold(trained.heads.threshold());
+    let engine = compile(assistant).with_context(|| format!("{}: the release does not load", release.display()))?;
+    let engine = trained.policy.into_iter().fold(engine, Engine::with_policy);
     let encoder = load_encoder(encoder, options)?;
     let compute = encoder.compute().clone();
-    let model = NluModel::load(encoder, heads, options)?;
-    Ok(LoadedRelease { engine: Arc::new(engine), scorer: Arc::new(model), compute, id: release.id })
+    let model = NluModel::load(encoder, trained.heads, options)?;
+    Ok(LoadedRelease { engine: Arc::new(engine), scorer: Arc::new(model), compute, id })
 }
 
 /// The host's memory for the cache of understandings, which is held for as long as there may be one; refused where it does not fit beside

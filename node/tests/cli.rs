@@ -107,11 +107,7 @@ fn training_twice_gives_the_same_release() {
     let (assistant, out) = (dir.path().join("shop"), dir.path().join("release"));
     succeed(&["init", path(&assistant)]);
     succeed(&["train", "--assistant", path(&assistant), "--out", path(&out)]);
-    let id = |dir: &std::path::Path| {
-        let manifest: Value = serde_json::from_slice(&std::fs::read(dir.join("release.json")).unwrap()).unwrap();
-        manifest["id"].as_str().unwrap().to_owned()
-    };
-    assert_eq!(id(&out), id(release()));
+    assert!(std::fs::read(&out).unwrap() == std::fs::read(release()).unwrap(), "the same input, other bytes");
 }
 
 #[test]
@@ -151,7 +147,7 @@ fn what_is_missing_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let nowhere = dir.path().join("nowhere");
     assert!(fail(2, &["validate", path(&nowhere)]).contains("not a folder"));
-    assert!(fail(2, &["test", "--release", path(&nowhere)]).contains("release.json"));
+    assert!(fail(2, &["test", "--release", path(&nowhere)]).contains("expected a release made by"));
     assert!(fail(2, &["serve", "--config", path(&nowhere)]).contains("cannot read the configuration"));
     assert!(fail(2, &["status", "--url", "http://127.0.0.1:1"]).contains("no node answers"));
     // A broken encoder is named with its file.

@@ -312,7 +312,9 @@ fn broken_heads_are_refused_with_a_reason() {
         Heads::from_bytes(&bytes).unwrap_err().to_string()
     };
     assert!(swap("intent.bias", "intent.bios").contains("tensor intent.bias: found nothing"));
-    assert!(swap(r#"\"version\":2"#, r#"\"version\":7"#).contains("version: found 7, expected at most 2"));
+    assert!(swap(r#"\"version\":3"#, r#"\"version\":7"#).contains("version: found 7, expected at most 3"));
+    let said = swap(r#"intent_threshold\":0.3"#, r#"intent_threshold\":3.3"#);
+    assert!(said.contains("intent_threshold: found 3.3, expected a number from 0 to 1"), "{said}");
     let mut other = heads;
     // Heads of another encoder: the hash in the metadata decides.
     let text = String::from_utf8_lossy(&bytes).into_owned();

@@ -54,7 +54,7 @@ fn report(assistant: &Path, errors: &[dialogue::format::Diagnostic]) -> Outcome 
 #[derive(Args)]
 pub(crate) struct ReleaseArgs {
     /// The release that `tertulia train` made
-    #[arg(long, default_value = "release")]
+    #[arg(long, value_name = "FILE", default_value = crate::release::DEFAULT)]
     pub release: PathBuf,
     /// The encoder: a known model, owner/name that was pulled, or a folder; the release's own when left out
     #[arg(long, value_name = "MODEL")]

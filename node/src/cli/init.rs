@@ -36,7 +36,7 @@ impl Init {
         }
         let dir = self.dir.display();
         println!("{} a new assistant in {dir}. Next:", style::green("made"));
-        println!("  tertulia train --assistant {dir}\n  tertulia test\n  tertulia shell --release release");
+        println!("  tertulia train --assistant {dir}\n  tertulia test\n  tertulia shell --release release.tertulia");
         Ok(Outcome::Fine)
     }
 }

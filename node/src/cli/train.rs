@@ -1,11 +1,11 @@
 //! `train`: an assistant's folder → a release.
 
 use super::{Outcome, style};
-use crate::release::Release;
+use crate::release::{Release, Trained};
 use clap::Args;
 use cluster_config::{CpuPrecision, Device, InferenceOptions};
 use indicatif::ProgressBar;
-use shaders::TrainProgress;
+use shaders::{Fingerprints, Kept, TrainProgress};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Instant;
@@ -16,12 +16,15 @@ pub(crate) struct Train {
     /// The assistant's folder (domain.yml, data/, config.yml)
     #[arg(long, default_value = ".")]
     assistant: PathBuf,
-    /// Where the release goes; an earlier release there is replaced
-    #[arg(long, default_value = "release")]
+    /// Where the release goes, a file; into a folder it goes under its id. An earlier release is replaced, and what did not change since is taken from it
+    #[arg(long, value_name = "FILE", default_value = crate::release::DEFAULT)]
     out: PathBuf,
     /// The encoder: a known model, owner/name that was pulled, or a folder (`tertulia model list`)
     #[arg(long, value_name = "MODEL", default_value = crate::model_store::DEFAULT)]
     encoder: String,
+    /// Train every part, also what did not change since the release that is replaced
+    #[arg(long)]
+    force: bool,
     /// Same seed, same release
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -31,42 +34,69 @@ impl Train {
     pub(crate) async fn run(self) -> anyhow::Result<Outcome> {
         let encoder = crate::model_store::encoder_for(&self.encoder).await?;
         let started = Instant::now();
-        let out = self.out.clone();
-        let id = tokio::task::spawn_blocking(move || train(&self.assistant, &self.out, &encoder, self.seed)).await??;
+        let trained = tokio::task::spawn_blocking(move || {
+            let old = if self.force { None } else { Some(self.out.as_path()) };
+            train(&self.assistant, &self.out, old, &encoder, self.seed)
+        });
+        let Written { id, path, kept } = trained.await??;
+        let kept = if kept.is_empty() { String::new() } else { format!("; unchanged: {}", kept.join(", ")) };
         println!(
-            "{} release {} in {} ({:.1} s)",
+            "{} release {} in {} ({:.1} s{kept})",
             style::green("trained"),
             &id.as_str()[..12],
-            out.display(),
+            path.display(),
             started.elapsed().as_secs_f64()
         );
         Ok(Outcome::Fine)
     }
 }
 
-/// Trains and writes the release.
+/// What training made.
+pub(crate) struct Written {
+    id: dialogue::ReleaseId,
+    path: PathBuf,
+    /// Parts that were taken from the old release.
+    kept: Vec<&'static str>,
+}
+
+/// Trains and writes the release. Parts that did not change since `old` was trained are taken from there.
 pub(crate) fn train(
     assistant_dir: &Path,
     out: &Path,
+    old: Option<&Path>,
     encoder: &Path,
     seed: u64,
-) -> anyhow::Result<dialogue::ReleaseId> {
+) -> anyhow::Result<Written> {
+    // Before minutes are spent on it.
+    Trained::may_write(out)?;
     let sources = crate::assistant_files::read(assistant_dir)?;
     let loaded = crate::brain::load_assistant(&sources)?;
     for warning in &loaded.warnings {
         eprintln!("{} {warning}", style::yellow("warning:"));
     }
     let examples = loaded.assistant.nlu.clone();
-    let train = crate::brain::train_options(&loaded.assistant, seed);
-    crate::brain::compile(loaded.assistant)?;
+    let options = crate::brain::train_options(&loaded.assistant, seed);
+    let moments = crate::brain::compile(loaded.assistant)?.policy_examples();
     // Training on the CPU in f32 is the reproducible path: the same seed gives the same release.
-    let options = InferenceOptions { device: Device::Cpu, cpu_precision: CpuPrecision::F32, ..Default::default() };
+    let inference = InferenceOptions { device: Device::Cpu, cpu_precision: CpuPrecision::F32, ..Default::default() };
     let name = crate::model_store::name_of(encoder);
-    let encoder = crate::brain::load_encoder(encoder, &options)?;
+    let encoder = crate::brain::load_encoder(encoder, &inference)?;
+    let fingerprints = Fingerprints::of(encoder.id(), &examples, &moments, &options);
+    // A release that does not load lends nothing; it will be replaced.
+    let old = old.filter(|old| old.is_file()).and_then(|old| Release::read(old).ok()).map(|old| old.trained);
+    let (heads, policy) = old.map_or((Kept::default(), None), |old| {
+        let policy = old.policy.filter(|_| old.fingerprints.policy == fingerprints.policy);
+        (Kept::of(old.heads, &old.fingerprints, &fingerprints), policy)
+    });
+    let mut kept = heads.names();
+    kept.extend(policy.is_some().then_some("policy"));
     let bar = StageBar::default();
-    let heads = shaders::train(&encoder, &examples, &train, &|p| bar.show(p))?;
+    let heads = shaders::train_rest(&encoder, &examples, heads, &options, &|p| bar.show(p))?;
+    let policy = policy.or_else(|| shaders::train_policy(&moments, &options, &|p| bar.show(p)));
     bar.finish();
-    Release::write(out, &sources, &heads.to_bytes(), &name)
+    let trained = Trained { sources, heads, policy, fingerprints, encoder: name };
+    let (id, path) = trained.write(out)?;
+    Ok(Written { id, path, kept })
 }
 
 /// One bar for every stage of the training.

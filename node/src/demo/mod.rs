@@ -59,7 +59,7 @@ impl Demo {
             free.with_context(|| format!("port {port} is in use; choose others with --port and --peer-port"))?;
         }
         let encoder = crate::model_store::ensure_encoder().await?;
-        let release = dir.join("release");
+        let release = dir.join(crate::release::DEFAULT);
         train_if_changed(&assistant, &release, &encoder).await?;
 
         let actions = actions::start(ACTIONS, &assistant).await?;
@@ -131,11 +131,13 @@ pub(crate) fn find_assistant(asked: &Path) -> anyhow::Result<PathBuf> {
 /// Trains unless the release was made of these very files.
 pub(crate) async fn train_if_changed(assistant: &Path, release: &Path, encoder: &Path) -> anyhow::Result<()> {
     let sources = crate::assistant_files::read(assistant)?;
-    if Release::read(release).is_ok_and(|r| r.sources == sources && r.encoder == crate::model_store::name_of(encoder)) {
+    if Release::read(release)
+        .is_ok_and(|r| r.trained.sources == sources && r.trained.encoder == crate::model_store::name_of(encoder))
+    {
         return Ok(());
     }
     println!("training {}", assistant.display());
     let (assistant, release, encoder) = (assistant.to_owned(), release.to_owned(), encoder.to_owned());
-    tokio::task::spawn_blocking(move || crate::cli::train(&assistant, &release, &encoder, 1)).await??;
+    tokio::task::spawn_blocking(move || crate::cli::train(&assistant, &release, Some(&release), &encoder, 1)).await??;
     Ok(())
 }

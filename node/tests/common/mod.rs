@@ -39,7 +39,7 @@ pub fn release() -> &'static Path {
     static RELEASE: OnceLock<PathBuf> = OnceLock::new();
     RELEASE.get_or_init(|| {
         let dir = tempfile::tempdir().expect("a folder").keep();
-        let (assistant, release) = (dir.join("assistant"), dir.join("release"));
+        let (assistant, release) = (dir.join("assistant"), dir.join("release.tertulia"));
         succeed(&["init", path(&assistant)]);
         succeed(&["train", "--assistant", path(&assistant), "--out", path(&release)]);
         release

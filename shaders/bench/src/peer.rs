@@ -107,13 +107,17 @@ impl Drop for Peer {
 
 /// The Python of the peer's virtual environment, which is made where it is not there.
 fn environment(kind: PeerKind, home: &Path) -> Result<PathBuf> {
-    let folder = home.join(kind.name());
+    environment_of(&home.join(kind.name()), kind.packages())
+}
+
+/// The Python of a virtual environment with these packages, which is made where it is not there.
+pub fn environment_of(folder: &Path, packages: &[&str]) -> Result<PathBuf> {
     let python = folder.join("bin/python");
     let done = folder.join("installed");
     if done.is_file() {
         return Ok(python);
     }
-    eprintln!("making {} with {}", folder.display(), kind.packages().join(", "));
+    eprintln!("making {} with {}", folder.display(), packages.join(", "));
     let run = |command: &mut Command| -> Result<()> {
         let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
         if !status.success() {
@@ -121,9 +125,9 @@ fn environment(kind: PeerKind, home: &Path) -> Result<PathBuf> {
         }
         Ok(())
     };
-    run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+    run(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-    run(Command::new(&python).args(pip).args(kind.packages()))?;
-    std::fs::write(&done, kind.packages().join("\n")).with_context(|| format!("cannot write {}", done.display()))?;
+    run(Command::new(&python).args(pip).args(packages))?;
+    std::fs::write(&done, packages.join("\n")).with_context(|| format!("cannot write {}", done.display()))?;
     Ok(python)
 }

@@ -65,7 +65,6 @@ impl Heads {
                 })
                 .collect(),
         };
-        let json = serde_json::to_string(&metadata).expect("strings and numbers are valid JSON");
         let mut tensors = parts("intent", &self.intent.head);
         for (i, selector) in self.selectors.iter().enumerate() {
             tensors.extend(parts(&format!("selector.{i}"), &selector.keys.head));
@@ -75,30 +74,12 @@ impl Heads {
             let c = tagger.head.classes;
             tensors.push(("tagger.transitions".into(), Dtype::F32, vec![c, c], floats(&tagger.transitions)));
         }
-        let views = tensors.iter().map(|(name, dtype, shape, data)| {
-            let view = TensorView::new(*dtype, shape.clone(), data).expect("shape and data are ours");
-            (name.clone(), view)
-        });
-        safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), json)]))).expect("every view is whole")
+        write(&metadata, &tensors)
     }
 
     /// Reads what [`Heads::to_bytes`] wrote; everything is checked before it is used.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ModelError> {
-        let broken = |message: String| ModelError::Heads(message);
-        if bytes.len() > limits::HEADS_BYTES_MAX {
-            return Err(broken(format!("{} bytes, the limit is {}", bytes.len(), limits::HEADS_BYTES_MAX)));
-        }
-        let whole = |e| broken(format!("not a whole safetensors file ({} bytes): {e}", bytes.len()));
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(whole)?;
-        let tensors = SafeTensors::deserialize(bytes).map_err(whole)?;
-        let json = header.metadata().as_ref().and_then(|m| m.get(KEY));
-        let json = json.ok_or_else(|| broken(format!("no metadata entry {KEY:?}")))?;
-        // The version first: another version may have other fields.
-        let value: serde_json::Value = serde_json::from_str(json).map_err(|e| broken(e.to_string()))?;
-        if !value["version"].as_u64().is_some_and(|found| (1..=u64::from(VERSION)).contains(&found)) {
-            return Err(broken(format!("version: found {}, expected at most {VERSION}", value["version"])));
-        }
-        let metadata: Metadata = serde_json::from_value(value).map_err(|e| broken(e.to_string()))?;
+        let (metadata, tensors) = read::<Metadata>(bytes, VERSION)?;
         check_labels(&metadata)?;
         let h = metadata.hidden_size;
         // Nobody asks selectors for a threshold.
@@ -125,6 +106,38 @@ impl Heads {
     }
 }
 
+/// A file of these tensors, with one metadata entry that holds JSON.
+pub(super) fn write(metadata: &impl Serialize, tensors: &[Part]) -> Vec<u8> {
+    let json = serde_json::to_string(metadata).expect("strings and numbers are valid JSON");
+    let views = tensors.iter().map(|(name, dtype, shape, data)| {
+        let view = TensorView::new(*dtype, shape.clone(), data).expect("shape and data are ours");
+        (name.clone(), view)
+    });
+    safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), json)]))).expect("every view is whole")
+}
+
+/// The metadata of such a file, whose `version` is at most `version`, and its tensors.
+pub(super) fn read<M: serde::de::DeserializeOwned>(
+    bytes: &[u8],
+    version: u32,
+) -> Result<(M, SafeTensors<'_>), ModelError> {
+    let broken = |message: String| ModelError::Heads(message);
+    if bytes.len() > limits::HEADS_BYTES_MAX {
+        return Err(broken(format!("{} bytes, the limit is {}", bytes.len(), limits::HEADS_BYTES_MAX)));
+    }
+    let whole = |e| broken(format!("not a whole safetensors file ({} bytes): {e}", bytes.len()));
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(whole)?;
+    let tensors = SafeTensors::deserialize(bytes).map_err(whole)?;
+    let json = header.metadata().as_ref().and_then(|m| m.get(KEY));
+    let json = json.ok_or_else(|| broken(format!("no metadata entry {KEY:?}")))?;
+    // The version first: another version may have other fields.
+    let value: serde_json::Value = serde_json::from_str(json).map_err(|e| broken(e.to_string()))?;
+    if !value["version"].as_u64().is_some_and(|found| (1..=u64::from(version)).contains(&found)) {
+        return Err(broken(format!("version: found {}, expected at most {version}", value["version"])));
+    }
+    Ok((serde_json::from_value(value).map_err(|e| broken(e.to_string()))?, tensors))
+}
+
 fn check_labels(metadata: &Metadata) -> Result<(), ModelError> {
     let mut ranked = vec![("intent", &metadata.intents, metadata.intent_temperature)];
     ranked.extend(metadata.selectors.iter().map(|s| (s.name.as_str(), &s.keys, s.temperature)));
@@ -147,9 +160,9 @@ fn check_labels(metadata: &Metadata) -> Result<(), ModelError> {
     }
 }
 
-type Part = (String, Dtype, Vec<usize>, Vec<u8>);
+pub(super) type Part = (String, Dtype, Vec<usize>, Vec<u8>);
 
-fn parts(name: &str, head: &LinearHead) -> Vec<Part> {
+pub(super) fn parts(name: &str, head: &LinearHead) -> Vec<Part> {
     let c = head.classes;
     let hashes = head.table.hashes().iter().flat_map(|h| h.to_le_bytes()).collect();
     vec![
@@ -164,7 +177,7 @@ fn floats(numbers: &[f32]) -> Vec<u8> {
     numbers.iter().flat_map(|x| x.to_le_bytes()).collect()
 }
 
-fn linear(tensors: &SafeTensors<'_>, name: &str, h: usize, c: usize) -> Result<LinearHead, ModelError> {
+pub(super) fn linear(tensors: &SafeTensors<'_>, name: &str, h: usize, c: usize) -> Result<LinearHead, ModelError> {
     let features = format!("{name}.features");
     let view = tensors.tensor(&features).map_err(|_| ModelError::Heads(format!("tensor {features}: found nothing")))?;
     let (dtype, shape) = (view.dtype(), view.shape());

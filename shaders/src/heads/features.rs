@@ -89,6 +89,16 @@ pub fn intent_features(text: &str) -> SparseVector {
         if let Some(next) = words.get(i + 1) {
             hashes.push(hash(&["b", word, next]));
         }
+        // A script without spaces has its words in runs of characters.
+        let run = |n: usize| words.get(i..i + n).filter(|run| run.iter().all(|w| w.chars().all(is_unspaced)));
+        for n in 3..=4 {
+            if let Some(run) = run(n) {
+                hashes.push(hash(&["r", &run.concat()]));
+            }
+        }
+        if run(1).is_some() {
+            continue;
+        }
         let padded: Vec<char> = std::iter::once(' ').chain(word.chars()).chain([' ']).collect();
         for n in 2..=4 {
             for gram in padded.windows(n) {

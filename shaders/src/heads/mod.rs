@@ -7,7 +7,9 @@ mod bytes;
 mod chain;
 pub(crate) mod features;
 mod intent;
+mod labels;
 mod linear;
+mod policy;
 mod selector;
 mod tagger;
 
@@ -21,7 +23,9 @@ use crate::{
 pub(crate) use chain::Chain;
 pub(crate) use features::{FeatureTable, SparseVector, Word, WordStates, intent_features, word_features};
 pub(crate) use intent::IntentHead;
+pub use labels::LabelHead;
 pub(crate) use linear::{LinearHead, softmax};
+pub use policy::{policy_from_bytes, policy_to_bytes};
 pub(crate) use selector::Selector;
 pub(crate) use tagger::{Tag, Tagger};
 

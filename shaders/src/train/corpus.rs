@@ -3,13 +3,53 @@
 use crate::{
     encoder::{Encoder, EncoderId},
     error::TrainError,
-    heads::{Heads, IntentHead, Selector, WordStates},
-    train::{Progress, TrainOptions, TrainProgress, background, check, intents, tags},
+    heads::{Heads, IntentHead, LabelHead, Selector, Tagger, WordStates},
+    train::{Fingerprints, Progress, TrainOptions, TrainProgress, background, check, intents, labels, tags},
 };
 use dialogue::{NluExample, Understanding};
 
 /// Texts that go to the encoder between two reports.
 const REPORT_EVERY: usize = 64;
+
+/// Parts of earlier heads that need not be trained again.
+#[derive(Debug, Default)]
+pub struct Kept {
+    intents: Option<IntentHead>,
+    selectors: Option<Vec<Selector>>,
+    tagger: Option<Option<Tagger>>,
+}
+
+impl Kept {
+    /// The parts of heads whose fingerprints are those of what is about to be trained.
+    pub fn of(heads: Heads, then: &Fingerprints, now: &Fingerprints) -> Self {
+        Self {
+            intents: (then.intents == now.intents).then_some(heads.intent),
+            selectors: (then.selectors == now.selectors).then_some(heads.selectors),
+            tagger: (then.entities == now.entities).then_some(heads.tagger),
+        }
+    }
+
+    /// Names of the parts, as `train` calls them.
+    pub fn names(&self) -> Vec<&'static str> {
+        let parts = [
+            ("intents", self.intents.is_some()),
+            ("selectors", self.selectors.as_ref().is_some_and(|s| !s.is_empty())),
+            ("entities", self.tagger.as_ref().is_some_and(Option::is_some)),
+        ];
+        parts.into_iter().filter(|(_, kept)| *kept).map(|(name, _)| name).collect()
+    }
+
+    /// Whole heads, if every part is kept.
+    pub(super) fn into_heads(self, encoder: &Encoder) -> Result<Heads, Self> {
+        match self {
+            Kept { intents: Some(intent), selectors: Some(selectors), tagger: Some(tagger) } => {
+                let (encoder, hidden_size) = (encoder.id().clone(), encoder.hidden_size());
+                Ok(Heads { encoder, hidden_size, intent, selectors, tagger })
+            }
+            kept => Err(kept),
+        }
+    }
+}
 
 /// Examples with what the encoder says of them.
 #[derive(Debug)]
@@ -74,13 +114,37 @@ impl Corpus {
 
     /// Trains heads on the chosen examples, given by their places, as [`train`](super::train) does on all of them.
     pub fn train(&self, chosen: &[usize], options: &TrainOptions, progress: Progress<'_>) -> Heads {
+        self.train_rest(chosen, Kept::default(), options, progress)
+    }
+
+    /// Trains a head that may give a text several labels: those that `labels` gives for the example at a place.
+    pub fn train_labels(
+        &self,
+        chosen: &[usize],
+        labels: &dyn Fn(usize) -> Vec<String>,
+        options: &TrainOptions,
+        progress: Progress<'_>,
+    ) -> LabelHead {
+        labels::train(self, chosen, labels, options, progress)
+    }
+
+    /// The same, but for the parts that are kept.
+    pub(super) fn train_rest(
+        &self,
+        chosen: &[usize],
+        kept: Kept,
+        options: &TrainOptions,
+        progress: Progress<'_>,
+    ) -> Heads {
         let annotated = chosen.iter().any(|i| !self.examples[*i].entities.is_empty());
+        let intents = || intents::train(self, chosen, &|e| e.intent.clone(), options, progress);
+        let tagger = || annotated.then(|| tags::train(self, chosen, options, progress));
         Heads {
             encoder: self.encoder.clone(),
             hidden_size: self.hidden_size,
-            intent: intents::train(self, chosen, &|e| e.intent.clone(), options, progress),
-            selectors: self.selectors(chosen, options, progress),
-            tagger: annotated.then(|| tags::train(self, chosen, options, progress)),
+            intent: kept.intents.unwrap_or_else(intents),
+            selectors: kept.selectors.unwrap_or_else(|| self.selectors(chosen, options, progress)),
+            tagger: kept.tagger.unwrap_or_else(tagger),
         }
     }
 

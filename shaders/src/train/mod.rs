@@ -4,11 +4,14 @@ mod background;
 mod calibrate;
 mod corpus;
 mod crf;
+mod fingerprints;
 mod intents;
+mod labels;
 mod lbfgs;
 mod linear;
 mod policy;
 mod rng;
+mod sigmoid;
 mod softmax;
 mod tags;
 
@@ -18,8 +21,9 @@ use crate::{
     heads::{Heads, Selector},
     limits,
 };
-pub use corpus::Corpus;
+pub use corpus::{Corpus, Kept};
 use dialogue::NluExample;
+pub use fingerprints::Fingerprints;
 pub use policy::train_policy;
 
 /// How to train.
@@ -62,9 +66,25 @@ pub fn train(
     options: &TrainOptions,
     progress: Progress<'_>,
 ) -> Result<Heads, TrainError> {
+    train_rest(encoder, examples, Kept::default(), options, progress)
+}
+
+/// Trains only the parts that are not kept from earlier heads; where all are, the examples are checked and nothing is encoded.
+pub fn train_rest(
+    encoder: &Encoder,
+    examples: &[NluExample],
+    kept: Kept,
+    options: &TrainOptions,
+    progress: Progress<'_>,
+) -> Result<Heads, TrainError> {
+    check(examples)?;
+    let kept = match kept.into_heads(encoder) {
+        Ok(heads) => return Ok(heads),
+        Err(kept) => kept,
+    };
     let corpus = Corpus::encode(encoder, examples.to_vec(), options, progress)?;
     let all: Vec<usize> = (0..examples.len()).collect();
-    Ok(corpus.train(&all, options, progress))
+    Ok(corpus.train_rest(&all, kept, options, progress))
 }
 
 fn check(examples: &[NluExample]) -> Result<(), TrainError> {

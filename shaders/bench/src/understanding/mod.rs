@@ -1,5 +1,6 @@
 //! How well are texts understood, and how long does it take to learn that? On splits of public data sets, over several seeds.
 
+mod acts;
 mod sets;
 
 use anyhow::{Context, Result, ensure};
@@ -31,8 +32,14 @@ pub struct UnderstandingOptions {
     /// Splits, each with its own seed
     #[arg(long, default_value_t = SEEDS)]
     seeds: u64,
+    /// Ask the peers too: a regression on character n-grams beside the acts of crosswoz
+    #[arg(long)]
+    peer: bool,
+    /// Where the peers' virtual environments are kept
+    #[arg(long, value_name = "DIR", default_value = "target/bench/peers")]
+    peer_home: PathBuf,
     /// Only these tasks
-    #[arg(long, value_name = "TASK", value_delimiter = ',', value_parser = TASKS.map(|t| t.name))]
+    #[arg(long, value_name = "TASK", value_delimiter = ',', value_parser = names())]
     only: Vec<String>,
 }
 
@@ -52,6 +59,11 @@ const TASKS: [Task; 4] = [
     Task { name: "clinc150", set: "clinc150", held_out: HELD_OUT, per_intent: None },
     Task { name: "snips", set: "snips", held_out: HELD_OUT_SNIPS, per_intent: None },
 ];
+
+/// What `--only` takes.
+fn names() -> Vec<&'static str> {
+    TASKS.iter().map(|t| t.name).chain([acts::NAME]).collect()
+}
 
 /// Runs it.
 pub fn run(options: &UnderstandingOptions, small: bool) -> Result<Results> {
@@ -124,6 +136,10 @@ pub fn run(options: &UnderstandingOptions, small: bool) -> Result<Results> {
         }
         figures.rows(task.name, &mut rows);
         details.push(json!({ "task": task.name, "examples": count, "figures": figures }));
+    }
+    if options.only.is_empty() || options.only.iter().any(|o| o == acts::NAME) {
+        let figures = acts::run(options, small, &mut rows)?;
+        details.push(json!({ "task": acts::NAME, "figures": figures }));
     }
     Ok(Results { rows, detail: json!({ "encoder": encoder.describe(), "tasks": details }), ..Results::default() })
 }
