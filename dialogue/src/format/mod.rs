@@ -4,6 +4,7 @@ mod assistant;
 mod config;
 mod domain;
 mod load;
+mod skill;
 mod source;
 mod story;
 
@@ -19,6 +20,7 @@ pub use domain::{
     Domain, Element, EntityType, Form, Intent, Mapping, MappingCondition, MappingSource, SessionConfig, Slot, SlotKind,
     Variation,
 };
+pub use skill::Skill;
 pub use source::{Diagnostic, Place, SourceFile};
 pub use story::{StepEntity, Story, StoryStep, TestStory, UserStep};
 
