@@ -8,8 +8,8 @@ mod skill;
 mod source;
 mod story;
 
-pub use load::read_nlu;
 pub(crate) use load::{BUILT_IN_ACTIONS, DEFAULT_INTENTS, did_you_mean};
+pub use load::{SkillOutline, read_nlu, skill_outline};
 
 pub use assistant::{Assistant, Loaded, LookupTable, NamedRegex};
 pub use config::{

@@ -1,11 +1,13 @@
 //! `train`: an assistant's folder → a release.
 
-use super::{Outcome, style};
+use super::{Outcome, assistant::SkillArgs, style};
 use crate::release::Release;
 use clap::Args;
 use cluster_config::{CpuPrecision, Device, InferenceOptions};
+use dialogue::engine::Engine;
+use dialogue::format::SourceFile;
 use indicatif::ProgressBar;
-use shaders::TrainProgress;
+use shaders::{Encoder, Heads, TrainProgress};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Instant;
@@ -16,6 +18,8 @@ pub(crate) struct Train {
     /// The assistant's folder (domain.yml, data/, config.yml)
     #[arg(long, default_value = ".")]
     assistant: PathBuf,
+    #[command(flatten)]
+    skills: SkillArgs,
     /// Where the release goes; an earlier release there is replaced
     #[arg(long, default_value = "release")]
     out: PathBuf,
@@ -32,7 +36,8 @@ impl Train {
         let encoder = crate::model_store::encoder_for(&self.encoder).await?;
         let started = Instant::now();
         let out = self.out.clone();
-        let id = tokio::task::spawn_blocking(move || train(&self.assistant, &self.out, &encoder, self.seed)).await??;
+        let sources = self.skills.compose(&self.assistant)?;
+        let id = tokio::task::spawn_blocking(move || train(&sources, &self.out, &encoder, self.seed)).await??;
         println!(
             "{} release {} in {} ({:.1} s)",
             style::green("trained"),
@@ -46,27 +51,40 @@ impl Train {
 
 /// Trains and writes the release.
 pub(crate) fn train(
-    assistant_dir: &Path,
+    sources: &[SourceFile],
     out: &Path,
     encoder: &Path,
     seed: u64,
 ) -> anyhow::Result<dialogue::ReleaseId> {
-    let sources = crate::assistant_files::read(assistant_dir)?;
-    let loaded = crate::brain::load_assistant(&sources)?;
+    let name = crate::model_store::name_of(encoder);
+    let learned = learn(sources, encoder, seed)?;
+    Release::write(out, sources, &learned.heads.to_bytes(), &name)
+}
+
+/// What training makes of an assistant.
+pub(crate) struct Learned {
+    pub(crate) engine: Engine,
+    pub(crate) encoder: Encoder,
+    pub(crate) heads: Heads,
+    pub(crate) options: InferenceOptions,
+}
+
+/// Trains and writes nothing.
+pub(crate) fn learn(sources: &[SourceFile], encoder: &Path, seed: u64) -> anyhow::Result<Learned> {
+    let loaded = crate::brain::load_assistant(sources)?;
     for warning in &loaded.warnings {
         eprintln!("{} {warning}", style::yellow("warning:"));
     }
     let examples = loaded.assistant.nlu.clone();
     let train = crate::brain::train_options(&loaded.assistant, seed);
-    crate::brain::compile(loaded.assistant)?;
+    let engine = crate::brain::compile(loaded.assistant)?;
     // Training on the CPU in f32 is the reproducible path: the same seed gives the same release.
     let options = InferenceOptions { device: Device::Cpu, cpu_precision: CpuPrecision::F32, ..Default::default() };
-    let name = crate::model_store::name_of(encoder);
     let encoder = crate::brain::load_encoder(encoder, &options)?;
     let bar = StageBar::default();
     let heads = shaders::train(&encoder, &examples, &train, &|p| bar.show(p))?;
     bar.finish();
-    Release::write(out, &sources, &heads.to_bytes(), &name)
+    Ok(Learned { engine, encoder, heads, options })
 }
 
 /// One bar for every stage of the training.

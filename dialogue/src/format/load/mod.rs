@@ -23,6 +23,7 @@ pub(crate) use cx::did_you_mean;
 use imports::Imports;
 pub(crate) use refs::{BUILT_IN_ACTIONS, DEFAULT_INTENTS};
 use skills::Skills;
+pub use skills::{SkillOutline, skill_outline};
 use std::{collections::BTreeSet, sync::Arc};
 use stories::Kind;
 use yaml::{Data, Node};

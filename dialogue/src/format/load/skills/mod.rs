@@ -3,6 +3,7 @@
 mod find;
 mod manifest;
 mod needs;
+mod outline;
 mod sharing;
 
 use crate::format::skill::is_below;
@@ -11,6 +12,7 @@ use manifest::Manifest;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use needs::check as check_needs;
+pub use outline::{SkillOutline, skill_outline};
 
 /// What a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
