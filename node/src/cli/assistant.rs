@@ -99,15 +99,15 @@ impl ReleaseArgs {
             None => crate::model_store::encoder_for(&crate::brain::encoder_of(&self.release)?).await?,
         };
         let release = self.release.clone();
-        let loaded = tokio::task::spawn_blocking(move || {
-            // One text at a time: the CPU is there at once, and nothing is measured first.
-            let options =
-                InferenceOptions { device: Device::Cpu, cpu_precision: CpuPrecision::F32, ..Default::default() };
-            crate::brain::load_release(&release, &encoder, &options)
-        })
-        .await??;
+        let loaded =
+            tokio::task::spawn_blocking(move || crate::brain::load_release(&release, &encoder, &alone())).await??;
         Ok((loaded.engine, loaded.scorer))
     }
+}
+
+/// Where one text at a time is understood: the CPU is there at once, and nothing is measured first.
+pub(crate) fn alone() -> InferenceOptions {
+    InferenceOptions { device: Device::Cpu, cpu_precision: CpuPrecision::F32, ..Default::default() }
 }
 
 /// Show what is understood of a text, as JSON.

@@ -27,7 +27,7 @@ const SEED: u64 = 1;
 /// forms ask and fill, responses are said, and custom actions run on their server.
 #[derive(Args)]
 pub(crate) struct Test {
-    /// An assistant's or a skill's folder: it is trained and tested, and no release is written
+    /// An assistant's or a skill's folder: it is trained and tested, and no release is kept
     #[arg(conflicts_with = "release")]
     folder: Option<PathBuf>,
     #[command(flatten)]
@@ -71,9 +71,12 @@ impl Test {
         let encoder = self.release.encoder.as_deref().unwrap_or(crate::model_store::DEFAULT);
         let encoder = crate::model_store::encoder_for(encoder).await?;
         let learn = move || -> anyhow::Result<(Arc<Engine>, Arc<dyn Scorer>)> {
-            let learned = super::train::learn(&composed(&folder, &[])?, &encoder, SEED)?;
-            let model = shaders::NluModel::load(learned.encoder, learned.heads, &learned.options)?;
-            Ok((Arc::new(learned.engine), Arc::new(model)))
+            // By way of a release, so that what is tested is what would be served.
+            let dir = tempfile::tempdir().context("a temporary folder cannot be made")?;
+            let out = dir.path().join("release");
+            super::train(&composed(&folder, &[])?, &out, &encoder, SEED)?;
+            let loaded = crate::brain::load_release(&out, &encoder, &super::assistant::alone())?;
+            Ok((loaded.engine, loaded.scorer))
         };
         tokio::task::spawn_blocking(learn).await?
     }

@@ -4,10 +4,9 @@ use super::{Outcome, assistant::SkillArgs, style};
 use crate::release::Release;
 use clap::Args;
 use cluster_config::{CpuPrecision, Device, InferenceOptions};
-use dialogue::engine::Engine;
 use dialogue::format::SourceFile;
 use indicatif::ProgressBar;
-use shaders::{Encoder, Heads, TrainProgress};
+use shaders::TrainProgress;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Instant;
@@ -56,35 +55,21 @@ pub(crate) fn train(
     encoder: &Path,
     seed: u64,
 ) -> anyhow::Result<dialogue::ReleaseId> {
-    let name = crate::model_store::name_of(encoder);
-    let learned = learn(sources, encoder, seed)?;
-    Release::write(out, sources, &learned.heads.to_bytes(), &name)
-}
-
-/// What training makes of an assistant.
-pub(crate) struct Learned {
-    pub(crate) engine: Engine,
-    pub(crate) encoder: Encoder,
-    pub(crate) heads: Heads,
-    pub(crate) options: InferenceOptions,
-}
-
-/// Trains and writes nothing.
-pub(crate) fn learn(sources: &[SourceFile], encoder: &Path, seed: u64) -> anyhow::Result<Learned> {
     let loaded = crate::brain::load_assistant(sources)?;
     for warning in &loaded.warnings {
         eprintln!("{} {warning}", style::yellow("warning:"));
     }
     let examples = loaded.assistant.nlu.clone();
     let train = crate::brain::train_options(&loaded.assistant, seed);
-    let engine = crate::brain::compile(loaded.assistant)?;
+    crate::brain::compile(loaded.assistant)?;
     // Training on the CPU in f32 is the reproducible path: the same seed gives the same release.
     let options = InferenceOptions { device: Device::Cpu, cpu_precision: CpuPrecision::F32, ..Default::default() };
+    let name = crate::model_store::name_of(encoder);
     let encoder = crate::brain::load_encoder(encoder, &options)?;
     let bar = StageBar::default();
     let heads = shaders::train(&encoder, &examples, &train, &|p| bar.show(p))?;
     bar.finish();
-    Ok(Learned { engine, encoder, heads, options })
+    Release::write(out, sources, &heads.to_bytes(), &name)
 }
 
 /// One bar for every stage of the training.
