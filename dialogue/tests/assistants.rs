@@ -9,10 +9,11 @@ use std::{
     path::Path,
 };
 use tertulia_dialogue::{
+    Event, Value,
     check::{perfect_parse, play_test_story, run_test_story},
     engine::Engine,
-    format::StoryStep,
-    ports::ActionResult,
+    format::{Assistant, SourceFile, StoryStep},
+    ports::{ActionCall, ActionResult},
 };
 
 fn engine_of(dir: &Path) -> (Engine, Vec<String>) {
@@ -163,4 +164,32 @@ fn viaje_behaves_in_one_way() {
     let wrong: Vec<_> = known.clone().filter(|m| m.predicted != m.expected).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(known.count() * 10 > moments.len() * 9, "{} moments", moments.len());
+}
+
+#[test]
+fn viaje_plays_what_its_tests_tell_once_a_policy_knows_them() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bots/viaje");
+    let mut files = common::files(&dir);
+    let tests = files.iter().find(|f| f.path == "tests/test_held_out.yml").unwrap().text.clone();
+    // A policy that knows everything by heart, the tests included: what is left to differ is forms, slots and rules.
+    files.push(SourceFile { path: "data/stories_told.yml".into(), text: tests });
+    let config = files.iter_mut().find(|f| f.path == "config.yml").unwrap();
+    config.text = "policies: [{name: RulePolicy}, {name: MemoizationPolicy, max_history: null}]\n".into();
+    let engine = Engine::new(Assistant::load(&files).unwrap().assistant).unwrap();
+    let tests = &engine.assistant().tests;
+    // What the action server would set.
+    let mut act = |call: &ActionCall| {
+        let set = match call.action.as_str() {
+            "action_book_trip" => Some(("booked", true)),
+            "action_cancel_trip" => Some(("booked", false)),
+            "action_add_insurance" => Some(("insured", true)),
+            _ => None,
+        };
+        let slot = |(name, value): (&str, bool)| Event::SlotSet { name: name.into(), value: Value::Bool(value) };
+        Ok(ActionResult { events: set.map(slot).into_iter().collect(), ..ActionResult::default() })
+    };
+    for test in tests {
+        let report = play_test_story(&engine, test, &perfect_parse(tests), &mut act);
+        assert!(report.passed, "{report}");
+    }
 }
