@@ -1,5 +1,7 @@
 //! `tertulia test` and skills as users have them: reports, whole turns with an action server, skills alone and composed.
 
+#![allow(clippy::unwrap_used)] // Helpers of tests may fail as tests do.
+
 mod common;
 
 use axum::{Json, Router, routing::post};
@@ -174,17 +176,17 @@ async fn stories_are_played_with_the_action_server() {
     write(
         &assistant,
         "stock.yml",
-        "intents: [ask_stock]\nentities: [fruit]\nactions: [action_stock]\n\
+        "intents: [ask_stock]\nentities: [fruit, shelf]\nactions: [action_stock]\n\
          slots:\n  fruit: {type: text, influence_conversation: false, mappings: [{type: from_entity, entity: fruit}]}\n  found: {type: bool, mappings: [{type: custom}]}\n\
          responses:\n  utter_found: [{text: \"Take some {fruit}\"}]\n\
          nlu:\n- intent: ask_stock\n  examples: |\n    - are there any [pears](fruit)?\n    - do you have [apples](fruit) in stock?\n    - is there any [kiwi](fruit) left?\n    - how many [figs](fruit) do you have?\n\
-         - lookup: fruit\n  examples: |\n    - pears\n    - apples\n\
+         - regex: shelf\n  examples: |\n    - \\b[A-Z]\\d{3}\\b\n- lookup: fruit\n  examples: |\n    - pears\n    - apples\n\
          rules:\n- rule: look\n  steps: [{intent: ask_stock}, {action: action_stock}, {slot_was_set: [{found: true}]}, {action: utter_found}]\n",
     );
     write(
         &assistant,
         "tests/test_stock.yml",
-        "stories:\n- story: pears\n  steps:\n  - user: do you have any [pears](fruit) left?\n    intent: ask_stock\n  - action: action_stock\n\
+        "stories:\n- story: pears\n  steps:\n  - user: do you have any [pears](fruit) left in [Z908](shelf)?\n    intent: ask_stock\n  - action: action_stock\n\
          \x20 - bot: \"pears: three boxes\"\n  - slot_was_set: [{found: true}]\n  - action: utter_found\n  - bot: Take some pears\n",
     );
     let release = dir.path().join("release");

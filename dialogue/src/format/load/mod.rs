@@ -11,6 +11,7 @@ mod nlu;
 mod pipeline;
 mod policies;
 mod refs;
+mod refs_nlu;
 mod responses;
 mod skills;
 mod slots;

@@ -11,7 +11,6 @@ use crate::{
     format::{Domain, MappingSource, Place, SlotKind, Story, StoryStep, UserStep},
     tracker::TWO_STAGE_FALLBACK,
 };
-use std::collections::BTreeSet;
 
 /// Intents that need no declaration.
 pub(crate) const DEFAULT_INTENTS: [&str; 5] = ["nlu_fallback", "out_of_scope", "restart", "back", "session_start"];
@@ -94,13 +93,13 @@ impl Checker<'_> {
             self.cx.error(place, field, message);
         }
     }
-    fn intent(&mut self, place: &Place, field: &str, name: &str) {
+    pub(super) fn intent(&mut self, place: &Place, field: &str, name: &str) {
         if !self.domain.intents.contains_key(name) && !DEFAULT_INTENTS.contains(&name) {
             self.unknown(place, field, "intent", name, self.domain.intents.keys());
         }
         self.used(place, field, Kind::Intent, name);
     }
-    fn entity(&mut self, place: &Place, field: &str, name: &str, role: Option<&str>, group: Option<&str>) {
+    pub(super) fn entity(&mut self, place: &Place, field: &str, name: &str, role: Option<&str>, group: Option<&str>) {
         let Some(entity) = self.domain.entities.get(name) else {
             self.unknown(place, field, "entity", name, self.domain.entities.keys());
             return;
@@ -225,33 +224,6 @@ impl Checker<'_> {
         if !validated && !ways.iter().any(|w| domain.actions.contains_key(w) || domain.responses.contains_key(w)) {
             let message = format!("nothing asks for `{slot}`; write the response `utter_ask_{slot}`");
             self.cx.warn(place, &format!("forms.{form}"), message);
-        }
-    }
-
-    fn nlu(&mut self, all: &Gathered) {
-        for (key, place) in &all.nlu.keys {
-            let response = format!("utter_{key}");
-            if !self.domain.responses.contains_key(&response) {
-                let names = self.domain.responses.keys().filter(|name| name.contains('/'));
-                let hint = did_you_mean(&response, names.map(String::as_str));
-                let message = format!("the response `{response}` is missing{hint}; write it below `responses:`");
-                self.cx.error(place, "nlu.intent", message);
-            }
-        }
-        let mut keyless: BTreeSet<&str> = BTreeSet::new();
-        for (example, place) in &all.nlu.examples {
-            let intent = example.intent.as_str();
-            let of_retrieval = self.domain.retrieval_intents.contains_key(intent);
-            if of_retrieval && example.response_key.is_none() && keyless.insert(intent) {
-                let message = format!("no response is selected for an example of `{intent}` alone; write `{intent}/…`");
-                self.cx.warn(place, "nlu.intent", message);
-            }
-        }
-        for (example, place) in &all.nlu.examples {
-            self.intent(place, "nlu.intent", &example.intent);
-            for entity in &example.entities {
-                self.entity(place, "nlu.examples", &entity.entity, entity.role.as_deref(), entity.group.as_deref());
-            }
         }
     }
 
