@@ -11,4 +11,5 @@ pub mod model_store;
 pub mod peers;
 pub mod release;
 pub mod server;
+pub mod story_tests;
 pub mod telemetry;

@@ -1,7 +1,7 @@
 //! The learned policy against the memoization of stories, on stories that neither of them learned from.
 
 use dialogue::engine::Engine;
-use dialogue::format::{Assistant, SourceFile};
+use dialogue::format::{Assistant, SourceFile, Story};
 use std::path::{Path, PathBuf};
 use tertulia_shaders::{TrainOptions, train_policy};
 
@@ -64,6 +64,34 @@ fn it_beats_memoization_on_stories_of_helpdesk_that_it_never_saw() {
     assert!(moments > 40 && learned > recalled, "{moments} {recalled} {learned}");
 }
 
+/// Stories of viaje that are no training stories: what comes next depends on what happened some turns ago.
+#[test]
+fn it_beats_memoization_on_conversations_of_viaje_that_no_story_tells() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bots/viaje");
+    let assistant = Assistant::load(&sources(&root)).expect("it loads").assistant;
+    let tests = assistant.tests.clone();
+    let engine = Engine::new(assistant).expect("it compiles");
+    let right = |engine: &Engine, show: bool| {
+        let (mut all, mut right) = (0, 0);
+        for test in &tests {
+            let story = Story { name: test.name.clone(), steps: test.steps.clone(), ..Story::default() };
+            let told = engine.replay(&story);
+            for missed in told.iter().filter(|m| show && m.expected != m.predicted) {
+                println!("  {}: {missed:?}", test.name);
+            }
+            all += told.len();
+            right += told.iter().filter(|m| m.expected == m.predicted).count();
+        }
+        (all, right)
+    };
+    let (moments, recalled) = right(&engine, false);
+    let model = train_policy(&engine.policy_examples(), &TrainOptions::default(), &|_| {});
+    let (_, learned) = right(&engine.with_policy(model.expect("there are stories")), true);
+    println!("viaje: {moments} moments, {recalled} right by memoization, {learned} with the learned policy");
+    assert!(moments > 200 && learned > recalled, "{moments} {recalled} {learned}");
+    assert!(learned * 100 >= moments * 85, "{moments} {recalled} {learned}");
+}
+
 const CONFIG: &str = "policies: [{name: RulePolicy}, {name: MemoizationPolicy}, {name: TEDPolicy}]";
 const DOMAIN: &str = "
 intents: [greet, vip, book, chat, bye, weather]
@@ -95,7 +123,7 @@ fn engine(config: &str) -> Engine {
     Engine::new(Assistant::load(&sources).expect("it loads").assistant).expect("it compiles")
 }
 
-fn story(steps: &str) -> dialogue::format::Story {
+fn story(steps: &str) -> Story {
     let file = |path: &str, text: &str| SourceFile { path: path.into(), text: text.into() };
     let text = format!("stories: [{{story: new, steps: [{steps}]}}]");
     let sources = [file("domain.yml", DOMAIN), file("data/stories.yml", &text)];

@@ -9,7 +9,7 @@ pub use predict::run_test_story;
 use crate::{
     Understanding, Value,
     engine::Engine,
-    format::{Place, StepEntity, UserStep},
+    format::{Place, StepEntity, TestStory, UserStep},
 };
 use std::fmt;
 
@@ -18,10 +18,29 @@ use std::fmt;
 pub struct TestReport {
     /// The story's name.
     pub name: String,
+    /// Where it begins.
+    pub place: Place,
     /// No mismatch?
     pub passed: bool,
     /// What differed, in order.
     pub failures: Vec<Mismatch>,
+    /// Every action that the story tells, or that came without being told, in order.
+    pub actions: Vec<ActionCheck>,
+}
+
+/// An action of a test story.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionCheck {
+    /// What the story tells; `action_listen` where it tells that the user's turn comes.
+    pub expected: String,
+    /// What came.
+    pub predicted: String,
+}
+
+impl ActionCheck {
+    fn of(expected: &str, predicted: &str) -> Self {
+        ActionCheck { expected: expected.to_owned(), predicted: predicted.to_owned() }
+    }
 }
 
 /// One difference.
@@ -42,8 +61,9 @@ impl Mismatch {
 }
 
 impl TestReport {
-    fn of(name: &str, failures: Vec<Mismatch>) -> Self {
-        TestReport { name: name.to_owned(), passed: failures.is_empty(), failures }
+    fn of(story: &TestStory, failures: Vec<Mismatch>, actions: Vec<ActionCheck>) -> Self {
+        let (name, place) = (story.name.clone(), story.place.clone());
+        TestReport { name, place, passed: failures.is_empty(), failures, actions }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Test stories played through real turns.
 
-use super::{Mismatch, TestReport, hear};
+use super::{ActionCheck, Mismatch, TestReport, hear};
 use crate::{
     Event, IdempotencyKey, SessionId, TimestampMs, Understanding, Value,
     engine::{Engine, Step, TurnInput, TurnOutcome},
@@ -28,12 +28,13 @@ pub fn play_test_story(
         actions: VecDeque::new(),
         texts: VecDeque::new(),
         failures: Vec::new(),
+        checks: Vec::new(),
     };
     for step in &story.steps {
         play.step(step, parse, act);
     }
     play.end_turn(&story.place);
-    TestReport::of(&story.name, play.failures)
+    TestReport::of(story, play.failures, play.checks)
 }
 
 struct Play<'e> {
@@ -45,6 +46,7 @@ struct Play<'e> {
     /// The texts of the turn, likewise.
     texts: VecDeque<String>,
     failures: Vec<Mismatch>,
+    checks: Vec<ActionCheck>,
 }
 
 impl Play<'_> {
@@ -57,14 +59,16 @@ impl Play<'_> {
             }
             StoryStep::Action { name, place } => {
                 let found = self.actions.pop_front();
-                if found.as_deref() != Some(name) {
-                    let found = found.as_deref().unwrap_or(ACTION_LISTEN);
+                let found = found.as_deref().unwrap_or(ACTION_LISTEN);
+                self.checks.push(ActionCheck::of(name, found));
+                if found != name {
                     self.failures.push(Mismatch::at(place, format!("expected {name}, predicted {found}")));
                 }
             }
             StoryStep::Bot { text, place } => {
                 if self.actions.front().is_some_and(|action| action == text) {
                     self.actions.pop_front();
+                    self.checks.push(ActionCheck::of(text, text));
                 }
                 let found = self.texts.pop_front().unwrap_or_default();
                 if found.trim() != text.trim() {
@@ -97,7 +101,11 @@ impl Play<'_> {
 
     /// Whatever the story did not name was not expected.
     fn end_turn(&mut self, place: &Place) {
+        if self.turns > 0 && self.actions.is_empty() {
+            self.checks.push(ActionCheck::of(ACTION_LISTEN, ACTION_LISTEN));
+        }
         for action in std::mem::take(&mut self.actions) {
+            self.checks.push(ActionCheck::of(ACTION_LISTEN, &action));
             self.failures.push(Mismatch::at(place, format!("expected {ACTION_LISTEN}, predicted {action}")));
         }
         self.texts.clear();

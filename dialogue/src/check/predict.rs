@@ -1,6 +1,6 @@
 //! Test stories as `rasa test` runs them.
 
-use super::{Mismatch, TestReport, hear};
+use super::{ActionCheck, Mismatch, TestReport, hear};
 use crate::{
     Event, Understanding,
     engine::{Engine, any_value, executed, slots_for_entities},
@@ -12,7 +12,13 @@ use crate::{
 /// of its actions the engine is asked which one it would take. `parse` is what the model makes of a text, after
 /// [`Engine::understand`].
 pub fn run_test_story(engine: &Engine, story: &TestStory, parse: &dyn Fn(&str) -> Understanding) -> TestReport {
-    let mut run = Run { engine, tracker: Tracker::new(engine.assistant()), failures: Vec::new(), begun: false };
+    let mut run = Run {
+        engine,
+        tracker: Tracker::new(engine.assistant()),
+        failures: Vec::new(),
+        actions: Vec::new(),
+        begun: false,
+    };
     let mut last = story.place.clone();
     for step in &story.steps {
         match step {
@@ -55,13 +61,14 @@ pub fn run_test_story(engine: &Engine, story: &TestStory, parse: &dyn Fn(&str) -
         }
     }
     run.listen(&last);
-    TestReport::of(&story.name, run.failures)
+    TestReport::of(story, run.failures, run.actions)
 }
 
 struct Run<'e> {
     engine: &'e Engine,
     tracker: Tracker,
     failures: Vec<Mismatch>,
+    actions: Vec<ActionCheck>,
     begun: bool,
 }
 
@@ -86,6 +93,7 @@ impl Run<'_> {
             self.tracker.apply(&Event::ActionRejected { action: said.action.clone() });
             said = self.engine.predict(&self.tracker);
         }
+        self.actions.push(ActionCheck::of(action, &said.action));
         if said.action != action {
             let what = format!("expected {action}, predicted {}", said.action);
             self.failures.push(Mismatch::at(place, what));

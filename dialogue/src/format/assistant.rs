@@ -1,6 +1,6 @@
 //! `Assistant`: everything that an assistant's files say, checked.
 
-use super::{Config, Diagnostic, Domain, SourceFile, Story, TestStory};
+use super::{Config, Diagnostic, Domain, Skill, SourceFile, Story, TestStory};
 use crate::NluExample;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -25,6 +25,8 @@ pub struct Assistant {
     pub tests: Vec<TestStory>,
     /// Settings.
     pub config: Config,
+    /// The skills that it is composed of.
+    pub skills: Vec<Skill>,
 }
 
 /// A regular expression of `nlu.yml`; one that bears an entity's name finds entities.

@@ -4,11 +4,12 @@ mod assistant;
 mod config;
 mod domain;
 mod load;
+mod skill;
 mod source;
 mod story;
 
-pub use load::read_nlu;
 pub(crate) use load::{BUILT_IN_ACTIONS, DEFAULT_INTENTS, did_you_mean};
+pub use load::{SkillOutline, read_nlu, skill_outline};
 
 pub use assistant::{Assistant, Loaded, LookupTable, NamedRegex};
 pub use config::{
@@ -19,6 +20,7 @@ pub use domain::{
     Domain, Element, EntityType, Form, Intent, Mapping, MappingCondition, MappingSource, SessionConfig, Slot, SlotKind,
     Variation,
 };
+pub use skill::Skill;
 pub use source::{Diagnostic, Place, SourceFile};
 pub use story::{StepEntity, Story, StoryStep, TestStory, UserStep};
 

@@ -13,6 +13,8 @@ pub(crate) struct Validate {
     /// The assistant's folder (domain.yml, data/, config.yml)
     #[arg(default_value = ".")]
     assistant: PathBuf,
+    #[command(flatten)]
+    skills: SkillArgs,
     /// Warnings count as errors
     #[arg(long)]
     strict: bool,
@@ -20,7 +22,7 @@ pub(crate) struct Validate {
 
 impl Validate {
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
-        let sources = crate::assistant_files::read(&self.assistant)?;
+        let sources = self.skills.compose(&self.assistant)?;
         let (assistant, warnings) = match dialogue::format::Assistant::load(&sources) {
             Ok(loaded) => (loaded.assistant, loaded.warnings),
             Err(errors) => return Ok(report(&self.assistant, &errors)),
@@ -29,14 +31,16 @@ impl Validate {
             eprintln!("{} {warning}", style::yellow("warning:"));
         }
         let (intents, examples) = (assistant.domain.intents.len(), assistant.nlu.len());
+        let skills: Vec<String> = assistant.skills.iter().map(|s| format!(", {} {}", s.name, s.version)).collect();
         let (rules, stories, tests) = (assistant.rules.len(), assistant.stories.len(), assistant.tests.len());
         if let Err(errors) = dialogue::engine::Engine::new(assistant) {
             return Ok(report(&self.assistant, &errors));
         }
         println!(
-            "{} {}: {intents} intents, {examples} examples, {rules} rules, {stories} stories, {tests} test stories",
+            "{} {}: {intents} intents, {examples} examples, {rules} rules, {stories} stories, {tests} test stories{}",
             style::green("valid"),
-            self.assistant.display()
+            self.assistant.display(),
+            skills.concat()
         );
         Ok(if self.strict && !warnings.is_empty() { Outcome::FoundWrong } else { Outcome::Fine })
     }
@@ -48,6 +52,30 @@ fn report(assistant: &Path, errors: &[dialogue::format::Diagnostic]) -> Outcome 
     }
     eprintln!("{}: {} error(s)", assistant.display(), errors.len());
     Outcome::FoundWrong
+}
+
+/// Skills that an assistant is composed with.
+#[derive(Args)]
+pub(crate) struct SkillArgs {
+    /// A skill's folder, from anywhere; may be given several times. What config.yml lists below `skills` is there anyway
+    #[arg(long = "skill", value_name = "FOLDER")]
+    skills: Vec<PathBuf>,
+}
+
+impl SkillArgs {
+    /// The files of an assistant with those of its skills; says where skills from elsewhere stand in messages.
+    pub(crate) fn compose(&self, assistant: &Path) -> anyhow::Result<Vec<dialogue::format::SourceFile>> {
+        composed(assistant, &self.skills)
+    }
+}
+
+/// The same for a list of folders.
+pub(crate) fn composed(assistant: &Path, skills: &[PathBuf]) -> anyhow::Result<Vec<dialogue::format::SourceFile>> {
+    let composed = crate::assistant_files::compose(assistant, skills)?;
+    for (folder, from) in &composed.from {
+        eprintln!("{} {folder} is {}", style::dim("skill:"), from.display());
+    }
+    Ok(composed.files)
 }
 
 /// Where commands find a trained assistant.
@@ -71,15 +99,15 @@ impl ReleaseArgs {
             None => crate::model_store::encoder_for(&crate::brain::encoder_of(&self.release)?).await?,
         };
         let release = self.release.clone();
-        let loaded = tokio::task::spawn_blocking(move || {
-            // One text at a time: the CPU is there at once, and nothing is measured first.
-            let options =
-                InferenceOptions { device: Device::Cpu, cpu_precision: CpuPrecision::F32, ..Default::default() };
-            crate::brain::load_release(&release, &encoder, &options)
-        })
-        .await??;
+        let loaded =
+            tokio::task::spawn_blocking(move || crate::brain::load_release(&release, &encoder, &alone())).await??;
         Ok((loaded.engine, loaded.scorer))
     }
+}
+
+/// Where one text at a time is understood: the CPU is there at once, and nothing is measured first.
+pub(crate) fn alone() -> InferenceOptions {
+    InferenceOptions { device: Device::Cpu, cpu_precision: CpuPrecision::F32, ..Default::default() }
 }
 
 /// Show what is understood of a text, as JSON.

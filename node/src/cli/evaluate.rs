@@ -45,7 +45,7 @@ pub(crate) struct Evaluate {
     #[arg(long, value_name = "FILE")]
     nlu: Option<PathBuf>,
     /// The release that is asked them
-    #[arg(long, default_value = "release", requires = "nlu")]
+    #[arg(long, default_value = crate::release::DEFAULT, requires = "nlu")]
     release: PathBuf,
 }
 

@@ -1,9 +1,10 @@
 //! `train`: an assistant's folder → a release.
 
-use super::{Outcome, style};
+use super::{Outcome, assistant::SkillArgs, style};
 use crate::release::{Release, Trained};
 use clap::Args;
 use cluster_config::{CpuPrecision, Device, InferenceOptions};
+use dialogue::format::SourceFile;
 use indicatif::ProgressBar;
 use shaders::{Fingerprints, Kept, TrainProgress};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,8 @@ pub(crate) struct Train {
     /// The assistant's folder (domain.yml, data/, config.yml)
     #[arg(long, default_value = ".")]
     assistant: PathBuf,
+    #[command(flatten)]
+    skills: SkillArgs,
     /// Where the release goes, a file; into a folder it goes under its id. An earlier release is replaced, and what did not change since is taken from it
     #[arg(long, value_name = "FILE", default_value = crate::release::DEFAULT)]
     out: PathBuf,
@@ -34,9 +37,10 @@ impl Train {
     pub(crate) async fn run(self) -> anyhow::Result<Outcome> {
         let encoder = crate::model_store::encoder_for(&self.encoder).await?;
         let started = Instant::now();
+        let sources = self.skills.compose(&self.assistant)?;
         let trained = tokio::task::spawn_blocking(move || {
             let old = if self.force { None } else { Some(self.out.as_path()) };
-            train(&self.assistant, &self.out, old, &encoder, self.seed)
+            train(sources, &self.out, old, &encoder, self.seed)
         });
         let Written { id, path, kept } = trained.await??;
         let kept = if kept.is_empty() { String::new() } else { format!("; unchanged: {}", kept.join(", ")) };
@@ -61,7 +65,7 @@ pub(crate) struct Written {
 
 /// Trains and writes the release. Parts that did not change since `old` was trained are taken from there.
 pub(crate) fn train(
-    assistant_dir: &Path,
+    sources: Vec<SourceFile>,
     out: &Path,
     old: Option<&Path>,
     encoder: &Path,
@@ -69,7 +73,6 @@ pub(crate) fn train(
 ) -> anyhow::Result<Written> {
     // Before minutes are spent on it.
     Trained::may_write(out)?;
-    let sources = crate::assistant_files::read(assistant_dir)?;
     let loaded = crate::brain::load_assistant(&sources)?;
     for warning in &loaded.warnings {
         eprintln!("{} {warning}", style::yellow("warning:"));

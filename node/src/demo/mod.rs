@@ -137,7 +137,7 @@ pub(crate) async fn train_if_changed(assistant: &Path, release: &Path, encoder: 
         return Ok(());
     }
     println!("training {}", assistant.display());
-    let (assistant, release, encoder) = (assistant.to_owned(), release.to_owned(), encoder.to_owned());
-    tokio::task::spawn_blocking(move || crate::cli::train(&assistant, &release, Some(&release), &encoder, 1)).await??;
+    let (release, encoder) = (release.to_owned(), encoder.to_owned());
+    tokio::task::spawn_blocking(move || crate::cli::train(sources, &release, Some(&release), &encoder, 1)).await??;
     Ok(())
 }

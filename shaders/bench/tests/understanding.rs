@@ -14,7 +14,11 @@ fn what_was_learned_from_ten_examples_is_measured() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let out = folder.path().join("results.json");
     let mut command = Command::new(env!("CARGO_BIN_EXE_tertulia-shaders-bench"));
-    command.args(["understanding", "--small", "--only", "banking77-10,crosswoz-acts", "--data"]).arg(&data).arg("--out").arg(&out);
+    command
+        .args(["understanding", "--small", "--only", "banking77-10,crosswoz-acts", "--data"])
+        .arg(&data)
+        .arg("--out")
+        .arg(&out);
     let ended = command.output().expect("it starts");
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
     let results: Results = serde_json::from_slice(&std::fs::read(&out).expect("its results")).expect("are results");

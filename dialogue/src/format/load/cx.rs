@@ -1,6 +1,9 @@
 //! `Cx`: reads nodes strictly and collects everything that is wrong with them.
 
-use super::yaml::{Data, Key, Node};
+use super::{
+    skills::Skills,
+    yaml::{Data, Key, Node},
+};
 use crate::format::{Diagnostic, Place};
 
 /// The file being read, and what was found wrong in all files so far.
@@ -9,6 +12,8 @@ pub(super) struct Cx {
     pub path: String,
     pub errors: Vec<Diagnostic>,
     pub warnings: Vec<Diagnostic>,
+    /// The skills that the files belong to.
+    pub skills: Skills,
 }
 
 impl Cx {

@@ -6,7 +6,7 @@ use super::{
     cx::{Cx, did_you_mean, get},
     yaml::{self, Data, Node},
 };
-use crate::format::{Place, SourceFile};
+use crate::format::{Place, SourceFile, skill::is_below};
 use std::collections::BTreeSet;
 
 const IMPORTERS: [&str; 2] = ["RasaFileImporter", MULTI_PROJECT];
@@ -63,10 +63,6 @@ impl Imports {
 
 fn is_settings(path: &str) -> bool {
     ["config.yml", "config.yaml"].contains(&path.rsplit('/').next().unwrap_or_default())
-}
-
-fn is_below(path: &str, folder: &str) -> bool {
-    path == folder || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// A file's content; what is wrong with it is said when it is read.
@@ -129,7 +125,7 @@ fn follow(cx: &mut Cx, files: &[SourceFile], settings: &SourceFile, named: &Node
 }
 
 /// A path relative to the assistant's folder; `None` if it leads out of it.
-fn resolved(folder: &str, import: &str) -> Option<String> {
+pub(super) fn resolved(folder: &str, import: &str) -> Option<String> {
     if import.starts_with('/') || import.contains(':') {
         return None;
     }

@@ -64,13 +64,17 @@ pub(super) fn declare<T: Declared>(
     place: &Place,
     found: T,
 ) -> bool {
+    let same = known.get(name).is_none_or(|first| first.clone().anywhere() == found.clone().anywhere());
+    let of_others = cx.skills.declared(field, name, place, same);
     match known.get(name) {
+        // Whose it is, and whether both may declare it, is decided when all files are read.
+        Some(_) if of_others => false,
         None => {
             known.insert(name.to_owned(), found);
             true
         }
         Some(first) => {
-            again(cx, place, field, &first.place(), first.clone().anywhere() == found.anywhere());
+            again(cx, place, field, &first.place(), same);
             false
         }
     }

@@ -5,12 +5,15 @@ mod cx;
 mod domain;
 mod imports;
 mod markup;
+mod meetings;
 mod merge;
 mod nlu;
 mod pipeline;
 mod policies;
 mod refs;
+mod refs_nlu;
 mod responses;
+mod skills;
 mod slots;
 mod stories;
 mod yaml;
@@ -20,6 +23,8 @@ use cx::Cx;
 pub(crate) use cx::did_you_mean;
 use imports::Imports;
 pub(crate) use refs::{BUILT_IN_ACTIONS, DEFAULT_INTENTS};
+use skills::Skills;
+pub use skills::{SkillOutline, skill_outline};
 use std::{collections::BTreeSet, sync::Arc};
 use stories::Kind;
 use yaml::{Data, Node};
@@ -40,11 +45,16 @@ struct Gathered {
 pub(super) fn load(files: &[SourceFile]) -> Result<Loaded, Vec<Diagnostic>> {
     let mut cx = Cx::default();
     let mut all = Gathered::default();
+    Skills::find(&mut cx, files);
     let imports = Imports::find(&mut cx, files);
     for file in files {
         cx.path.clone_from(&file.path);
+        if !cx.skills.reads(&file.path) {
+            continue;
+        }
         // The settings of what is imported say no more than what they import in turn.
-        if imports.are_of_import(&file.path) || !imports.reads(&mut cx, &file.path) {
+        let of_assistant = cx.skills.owner(&file.path).is_none();
+        if of_assistant && (imports.are_of_import(&file.path) || !imports.reads(&mut cx, &file.path)) {
             continue;
         }
         match yaml::parse(&file.text) {
@@ -75,6 +85,8 @@ pub(super) fn load(files: &[SourceFile]) -> Result<Loaded, Vec<Diagnostic>> {
     // A file that could not be read would make everything that refers to it look wrong.
     let malformed = cx.errors.iter().any(|e| e.field.is_empty());
     if !malformed {
+        Skills::settle(&mut cx);
+        skills::check_needs(&mut cx);
         refs::check(&mut cx, &all);
     }
     // References are checked last; people read a file from its top.
@@ -94,6 +106,7 @@ pub(super) fn load(files: &[SourceFile]) -> Result<Loaded, Vec<Diagnostic>> {
         stories: all.stories,
         tests: all.tests,
         config: all.config,
+        skills: cx.skills.list(),
     };
     Ok(Loaded { assistant, warnings: cx.warnings })
 }
@@ -163,9 +176,24 @@ fn read_file(cx: &mut Cx, all: &mut Gathered, file: &SourceFile, node: &Node) {
         return;
     }
     let is_test = is_test_file(&file.path);
+    let of_skill = cx.skills.owner(&file.path).is_some();
     for (key, value) in pairs {
         let place = cx.key_place(key);
         match key.text.as_str() {
+            // What stands in for the assistant counts where the skill stands alone.
+            other if of_skill && is_test && !["version", "stories"].contains(&other) => {}
+            setting if of_skill && is_setting(setting) => {
+                let message = "a skill has no settings of its own; move them into the assistant's files, or, for the skill alone, into its folder `tests`";
+                cx.error(&place, setting, message);
+            }
+            "skills" if of_skill => {
+                cx.error(&place, "skills", "a skill lists no skills; it says in its skill.yml what it `needs`");
+            }
+            "skills" if file.path.contains('/') => {
+                cx.error(&place, "skills", "stands in a file of the assistant's folder itself, such as config.yml");
+            }
+            // They were found before any file was read.
+            "skills" => {}
             "version" => version(cx, value),
             "nlu" => nlu::nlu(cx, &mut all.nlu, value, &file.text),
             "stories" if is_test => stories::tests(cx, value, &mut all.tests),
@@ -196,8 +224,13 @@ fn read_file(cx: &mut Cx, all: &mut Gathered, file: &SourceFile, node: &Node) {
     }
 }
 
+/// Is this a key of what steers the assistant as a whole?
+fn is_setting(key: &str) -> bool {
+    config::KEYS.contains(&key) || config::ENDPOINT_KEYS.contains(&key) || ["session_config", "config"].contains(&key)
+}
+
 fn known_keys() -> Vec<&'static str> {
-    let mut known = vec!["version", "nlu", "stories", "rules"];
+    let mut known = vec!["version", "nlu", "stories", "rules", "skills"];
     known.extend(domain::KEYS.iter().chain(&config::KEYS).chain(&config::ENDPOINT_KEYS));
     known
 }

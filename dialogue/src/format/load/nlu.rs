@@ -18,8 +18,14 @@ pub(super) struct Nlu {
     /// The keys of retrieval intents by their full names, with where each is first named.
     pub keys: BTreeMap<String, Place>,
     pub synonyms: BTreeMap<String, String>,
+    /// Where each synonym is first given.
+    pub synonyms_at: BTreeMap<String, Place>,
     pub regexes: Vec<NamedRegex>,
     pub lookups: Vec<LookupTable>,
+    /// Where lookup tables are given.
+    pub lookups_at: Vec<(String, Place)>,
+    /// Where regular expressions are given.
+    pub regexes_at: Vec<(String, Place)>,
 }
 
 const KINDS: [&str; 4] = ["intent", "synonym", "regex", "lookup"];
@@ -40,8 +46,12 @@ pub(super) fn nlu(cx: &mut Cx, nlu: &mut Nlu, node: &Node, source: &str) {
         match kind.text.as_str() {
             "intent" => intent(cx, nlu, &field, &name_text, &place, lines),
             "synonym" => lines.into_iter().for_each(|(text, at)| synonym(cx, nlu, &field, &text, &name_text, &at)),
-            "regex" => lines.into_iter().for_each(|(pattern, at)| regex(cx, nlu, &field, &name_text, pattern, &at)),
+            "regex" => {
+                nlu.regexes_at.push((name_text.clone(), place));
+                lines.into_iter().for_each(|(pattern, at)| regex(cx, nlu, &field, &name_text, pattern, &at));
+            }
             _ => {
+                nlu.lookups_at.push((name_text.clone(), place));
                 let values = lines.into_iter().map(|(text, _)| text);
                 match nlu.lookups.iter_mut().find(|l| l.name == name_text) {
                     Some(table) => table.values.extend(values),
@@ -145,10 +155,22 @@ fn intent(cx: &mut Cx, nlu: &mut Nlu, field: &str, intent: &str, place: &Place, 
 fn synonym(cx: &mut Cx, nlu: &mut Nlu, field: &str, words: &str, value: &str, at: &Place) {
     match nlu.synonyms.get(&words.to_lowercase()) {
         Some(first) if first != value => {
+            let first_at = nlu.synonyms_at.get(&words.to_lowercase()).cloned().unwrap_or_default();
+            if cx.skills.apart(&first_at, at) {
+                let whose = cx.skills.whose(&first_at);
+                let message = format!(
+                    "{words:?} stands for {first:?} in {whose}, at {first_at}; found {value:?}, expected the same"
+                );
+                cx.error(at, field, message);
+                return;
+            }
             cx.warn(at, field, format!("{words:?} already stands for {first:?}; {value:?} has no effect"));
         }
         Some(_) => {}
-        None => drop(nlu.synonyms.insert(words.to_lowercase(), value.to_owned())),
+        None => {
+            nlu.synonyms.insert(words.to_lowercase(), value.to_owned());
+            nlu.synonyms_at.insert(words.to_lowercase(), at.clone());
+        }
     }
 }
 

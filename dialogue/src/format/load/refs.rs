@@ -1,13 +1,16 @@
 //! Checks that every intent, entity, slot, form, response and action that is named somewhere exists.
 
-use super::{Gathered, cx::Cx, cx::did_you_mean};
+use super::{
+    Gathered,
+    cx::{Cx, did_you_mean},
+    skills::Kind,
+};
 use crate::engine::extract;
 use crate::{
     Value,
     format::{Domain, MappingSource, Place, SlotKind, Story, StoryStep, UserStep},
     tracker::TWO_STAGE_FALLBACK,
 };
-use std::collections::BTreeSet;
 
 /// Intents that need no declaration.
 pub(crate) const DEFAULT_INTENTS: [&str; 5] = ["nlu_fallback", "out_of_scope", "restart", "back", "session_start"];
@@ -30,9 +33,11 @@ pub(crate) const BUILT_IN_ACTIONS: [&str; 13] = [
 pub(super) fn check(cx: &mut Cx, all: &Gathered) {
     let domain = &all.domain.domain;
     let restrict_rules = all.config.rules.as_ref().is_none_or(|r| r.restrict_rules);
-    let mut checker = Checker { cx, domain, restrict_rules };
+    let mut checker = Checker { cx, domain, restrict_rules, watches: false };
     checker.domain();
+    checker.unspoken();
     checker.nlu(all);
+    checker.meetings(all);
     for (list, rules) in [("rules", &all.rules), ("stories", &all.stories)] {
         rules.iter().for_each(|story| checker.story(list, story));
     }
@@ -51,6 +56,8 @@ pub(super) fn check(cx: &mut Cx, all: &Gathered) {
             checker.cx.warn(&extractor.place, "pipeline", message);
         }
     }
+    // Test stories tell what happens; that is no use of what others keep to themselves.
+    checker.watches = true;
     all.tests.iter().for_each(|test| checker.steps(&format!("tests.{}", test.name), &test.steps));
     if let Some(rules) = &all.config.rules {
         let place = all.config_at.clone().unwrap_or_default();
@@ -58,10 +65,12 @@ pub(super) fn check(cx: &mut Cx, all: &Gathered) {
     }
 }
 
-struct Checker<'c> {
-    cx: &'c mut Cx,
-    domain: &'c Domain,
+pub(super) struct Checker<'c> {
+    pub(super) cx: &'c mut Cx,
+    pub(super) domain: &'c Domain,
     restrict_rules: bool,
+    /// Is it read what only watches?
+    watches: bool,
 }
 
 impl Checker<'_> {
@@ -76,16 +85,26 @@ impl Checker<'_> {
         let hint = did_you_mean(name, known.into_iter().map(String::as_str));
         self.cx.error(place, field, format!("unknown {what} `{name}`{hint}"));
     }
-    fn intent(&mut self, place: &Place, field: &str, name: &str) {
+    /// Something of the domain is used: is that allowed?
+    pub(super) fn used(&mut self, place: &Place, field: &str, kind: Kind, name: &str) {
+        if !self.watches
+            && let Some(message) = self.cx.skills.misuse(place, kind, name)
+        {
+            self.cx.error(place, field, message);
+        }
+    }
+    pub(super) fn intent(&mut self, place: &Place, field: &str, name: &str) {
         if !self.domain.intents.contains_key(name) && !DEFAULT_INTENTS.contains(&name) {
             self.unknown(place, field, "intent", name, self.domain.intents.keys());
         }
+        self.used(place, field, Kind::Intent, name);
     }
-    fn entity(&mut self, place: &Place, field: &str, name: &str, role: Option<&str>, group: Option<&str>) {
+    pub(super) fn entity(&mut self, place: &Place, field: &str, name: &str, role: Option<&str>, group: Option<&str>) {
         let Some(entity) = self.domain.entities.get(name) else {
             self.unknown(place, field, "entity", name, self.domain.entities.keys());
             return;
         };
+        self.used(place, field, Kind::Entity, name);
         for (what, label, known) in [("role", role, &entity.roles), ("group", group, &entity.groups)] {
             if let Some(label) = label.filter(|l| !known.iter().any(|k| k == l)) {
                 let hint = did_you_mean(label, known.iter().map(String::as_str));
@@ -97,11 +116,13 @@ impl Checker<'_> {
         if !self.domain.slots.contains_key(name) {
             self.unknown(place, field, "slot", name, self.domain.slots.keys());
         }
+        self.used(place, field, Kind::Slot, name);
     }
     fn form(&mut self, place: &Place, field: &str, name: &str) {
         if !self.domain.forms.contains_key(name) && name != TWO_STAGE_FALLBACK {
             self.unknown(place, field, "form", name, self.domain.forms.keys());
         }
+        self.used(place, field, Kind::Form, name);
     }
     fn action(&mut self, place: &Place, field: &str, name: &str) {
         let domain = self.domain;
@@ -114,6 +135,12 @@ impl Checker<'_> {
         if !known {
             let names = domain.actions.keys().chain(domain.responses.keys()).chain(domain.forms.keys());
             self.unknown(place, field, "action", name, names);
+        }
+        for kind in [Kind::Action, Kind::Response, Kind::Form] {
+            self.used(place, field, kind, name);
+        }
+        if let Some(intent) = name.strip_prefix("utter_").filter(|_| domain.is_retrieval_action(name)) {
+            self.used(place, field, Kind::Intent, intent);
         }
     }
 
@@ -197,33 +224,6 @@ impl Checker<'_> {
         if !validated && !ways.iter().any(|w| domain.actions.contains_key(w) || domain.responses.contains_key(w)) {
             let message = format!("nothing asks for `{slot}`; write the response `utter_ask_{slot}`");
             self.cx.warn(place, &format!("forms.{form}"), message);
-        }
-    }
-
-    fn nlu(&mut self, all: &Gathered) {
-        for (key, place) in &all.nlu.keys {
-            let response = format!("utter_{key}");
-            if !self.domain.responses.contains_key(&response) {
-                let names = self.domain.responses.keys().filter(|name| name.contains('/'));
-                let hint = did_you_mean(&response, names.map(String::as_str));
-                let message = format!("the response `{response}` is missing{hint}; write it below `responses:`");
-                self.cx.error(place, "nlu.intent", message);
-            }
-        }
-        let mut keyless: BTreeSet<&str> = BTreeSet::new();
-        for (example, place) in &all.nlu.examples {
-            let intent = example.intent.as_str();
-            let of_retrieval = self.domain.retrieval_intents.contains_key(intent);
-            if of_retrieval && example.response_key.is_none() && keyless.insert(intent) {
-                let message = format!("no response is selected for an example of `{intent}` alone; write `{intent}/…`");
-                self.cx.warn(place, "nlu.intent", message);
-            }
-        }
-        for (example, place) in &all.nlu.examples {
-            self.intent(place, "nlu.intent", &example.intent);
-            for entity in &example.entities {
-                self.entity(place, "nlu.examples", &entity.entity, entity.role.as_deref(), entity.group.as_deref());
-            }
         }
     }
 
