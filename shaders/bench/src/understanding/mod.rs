@@ -1,6 +1,7 @@
 //! How well are texts understood, and how long does it take to learn that? On splits of public data sets, over several seeds.
 
 mod acts;
+mod rasa;
 mod sets;
 
 use anyhow::{Context, Result, ensure};
@@ -10,7 +11,7 @@ use dialogue::evaluate::{EntityReport, IntentReport, Judged, few, holdout};
 use results::{Results, Row};
 use serde_json::json;
 use shaders::{Corpus, Encoder, TrainOptions};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -38,6 +39,9 @@ pub struct UnderstandingOptions {
     /// Where the peers' virtual environments are kept
     #[arg(long, value_name = "DIR", default_value = "target/bench/peers")]
     peer_home: PathBuf,
+    /// Also train and ask Rasa on the splits of banking77-10 and snips, with its DIET and a light pipeline: its `rasa` program
+    #[arg(long, value_name = "PROGRAM")]
+    rasa: Option<PathBuf>,
     /// Only these tasks
     #[arg(long, value_name = "TASK", value_delimiter = ',', value_parser = names())]
     only: Vec<String>,
@@ -52,6 +56,9 @@ struct Task {
     /// Only so many examples of every intent are learned from.
     per_intent: Option<usize>,
 }
+
+/// What Rasa is asked too.
+const PEERS_TASKS: [&str; 2] = ["banking77-10", "snips"];
 
 const TASKS: [Task; 4] = [
     Task { name: "banking77-10", set: "banking77", held_out: HELD_OUT, per_intent: Some(10) },
@@ -132,6 +139,14 @@ pub fn run(options: &UnderstandingOptions, small: bool) -> Result<Results> {
                     .filter(|(h, j)| h.intent.confidence >= heads.threshold() && h.intent.name == j.example.intent);
                 figures.kept.push(100.0 * kept.count() as f64 / judged.len() as f64);
             }
+            if let Some(program) = options.rasa.as_ref().filter(|_| PEERS_TASKS.contains(&task.name) && !small) {
+                let of = |part: &[usize]| part.iter().map(|i| &corpus.examples()[*i]).collect::<Vec<_>>();
+                for pipeline in [rasa::Pipeline::Diet, rasa::Pipeline::Light] {
+                    let outcome = rasa::run(program, pipeline, &of(&split.train), &of(&split.held_out))?;
+                    eprintln!("{} seed {seed}, {}: {outcome:?}", task.name, pipeline.name());
+                    figures.peers.entry(pipeline.name()).or_default().push(outcome);
+                }
+            }
             eprintln!("{} seed {seed}: {figures:?}", task.name);
         }
         figures.rows(task.name, &mut rows);
@@ -156,6 +171,7 @@ struct Figures {
     threshold: Vec<f64>,
     refused: Vec<f64>,
     kept: Vec<f64>,
+    peers: BTreeMap<&'static str, Vec<rasa::Outcome>>,
 }
 
 impl Figures {
@@ -173,5 +189,15 @@ impl Figures {
         add("out of scope, refused", "%", &self.refused);
         add("in scope, right and not refused", "%", &self.kept);
         add("training", "s", &self.seconds);
+        for (peer, outcomes) in &self.peers {
+            let mut beside = |what: &str, unit: &str, ours: &[f64], theirs: Vec<f64>| {
+                if !theirs.is_empty() {
+                    rows.push(Row::of_rounds(format!("{task}: {what} beside {peer}"), unit, ours, &theirs));
+                }
+            };
+            beside("accuracy", "%", &self.accuracy, outcomes.iter().map(|o| o.accuracy).collect());
+            beside("slot F1", "%", &self.slots, outcomes.iter().filter_map(|o| o.slot_f1).collect());
+            beside("training", "s", &self.seconds, outcomes.iter().map(|o| o.seconds).collect());
+        }
     }
 }
