@@ -104,6 +104,8 @@ impl Event {
                     entities: (!entities.is_empty()).then_some(entities),
                 }
             }
+            // Our own.
+            "session_expired" => Event::SessionExpired,
             // Our own: on Rasa's wire it is a part of the `user` event.
             "utterance_parsed" => {
                 let parse = object.get("parse_data").and_then(Json::as_object);
