@@ -146,7 +146,9 @@ impl State {
     fn wake(&mut self, session: SessionId, myself: &ActorRef<Message>) {
         self.waking.insert(session.clone());
         let (sessions, myself) = (self.world.sessions.clone(), myself.clone());
-        let deadline = Instant::now() + self.world.patience;
+        // The planted bug is impatient, so that it is not told of what it did.
+        let hurry = if planted_bug("double-reminder") { 16 } else { 1 };
+        let deadline = Instant::now() + self.world.patience / hurry;
         tokio::spawn(async move {
             let result = sessions.wake(session.clone(), deadline).await;
             // Timers that have stopped need not hear of it.
@@ -160,9 +162,9 @@ impl State {
                 self.resting.remove(&session);
                 self.count(woken);
             }
-            // Whoever leads the shard now has timers of its own.
+            // Whoever leads the shard now has timers of its own; this node knows it in a moment.
             Err(TurnError::NotOwner { .. }) => {
-                self.resting.remove(&session);
+                self.resting.insert(session, Rest { until: Instant::now() + REST_MIN, pause: REST_MIN });
             }
             Err(error) => {
                 let pause = self.resting.get(&session).map_or(REST_MIN, |rest| (rest.pause * 2).min(REST_MAX));

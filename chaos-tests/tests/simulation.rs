@@ -55,6 +55,7 @@ const PLANTED: &[(&str, &str, u64, std::ops::Range<u64>)] = &[
     ("snapshot-hole", "wan", 60, 10..21),
     ("no-fence", "slow", 120, 1..21),
     ("two-voters-a-zone", "wan", 60, 1..11),
+    ("double-reminder", "slow", 60, 1..21),
 ];
 
 fn finds(bug: &str) {
@@ -93,6 +94,7 @@ finds! {
     a_hole_in_a_snapshot_is_found: "snapshot-hole",
     a_lost_fence_is_found: "no-fence",
     two_voters_in_a_zone_are_found: "two-voters-a-zone",
+    a_double_reminder_is_found: "double-reminder",
 }
 
 /// Power that fails a moment after a purge comes too rarely by chance: seeds with these faults instead of their own.

@@ -16,6 +16,10 @@ impl Event {
     pub fn sequence_from_rasa_json(events: &[Json]) -> Result<Vec<Event>, String> {
         let mut out = Vec::new();
         for json in events {
+            // A story is written to a file that the event may name: nothing that a conversation is made of.
+            if json["event"] == "export" {
+                continue;
+            }
             let event = Event::from_rasa_json(json)?;
             let parse = json["parse_data"].as_object().filter(|_| matches!(event, Event::UserUttered { .. }));
             out.push(event);

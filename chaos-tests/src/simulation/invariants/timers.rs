@@ -43,7 +43,7 @@ impl Waits {
     fn follow(&mut self, turn: &TurnRecord, expiry_ms: u64) -> Result<(), String> {
         let now = turn.at.0;
         let silent = |last: Option<u64>| last.map_or(u64::MAX, |last| now.saturating_sub(last));
-        let was_silent = expiry_ms > 0 && silent(self.last_ms) + ROUNDING_MS > expiry_ms;
+        let was_silent = expiry_ms > 0 && silent(self.last_ms).saturating_add(ROUNDING_MS) > expiry_ms;
         for event in &turn.events {
             match event {
                 Event::SessionExpired if self.expired => return Err("the session expires twice".into()),

@@ -90,7 +90,7 @@ pub(super) fn log_view(node: MachineId, turns: &Turns) -> LogView {
 }
 
 /// The turns of timers, as attempts of a client that nobody sees: it has invoked each at some moment behind the invocation of the
-/// turn in front of it, and is told of it before the next turn is acknowledged.
+/// turn in front of it, and is told of it before the next turn is acknowledged, if one is.
 pub(super) fn timers(turns: &Turns, attempts: &[Attempt]) -> Vec<Attempt> {
     let mut times: BTreeMap<(&str, &str), (u64, Option<u64>)> = BTreeMap::new();
     for attempt in attempts {
@@ -99,14 +99,14 @@ pub(super) fn timers(turns: &Turns, attempts: &[Attempt]) -> Vec<Attempt> {
         known.0 = known.0.min(attempt.start_ns);
         known.1 = known.1.into_iter().chain(acknowledged).min();
     }
-    let last_ns = attempts.iter().map(|a| a.end_ns).max().unwrap_or(0);
     let mut out = Vec::new();
     for (session, turns) in turns {
         for (i, turn) in turns.iter().enumerate().filter(|(_, turn)| turn.key.is_of_timer()) {
             let times_of = |turn: &TurnRecord| times.get(&(session.as_str(), turn.key.as_str())).copied();
             let start_ns = turns[..i].iter().rev().find_map(times_of).map_or(0, |(invoked, _)| invoked);
-            let end_ns = turns[i..].iter().find_map(|turn| times_of(turn)?.1).unwrap_or(last_ns).max(start_ns);
+            let told_ns = turns[i..].iter().find_map(|turn| times_of(turn)?.1);
             let logged = clients::logged(turn);
+            let ack = Ack { seq: logged.seq, replies: logged.replies, replayed: false, node: None, shard: None };
             out.push(Attempt {
                 client: TIMERS,
                 session: session.clone(),
@@ -114,14 +114,11 @@ pub(super) fn timers(turns: &Turns, attempts: &[Attempt]) -> Vec<Attempt> {
                 text: logged.text,
                 target: 0,
                 start_ns,
-                end_ns,
-                outcome: Outcome::Acknowledged(Ack {
-                    seq: logged.seq,
-                    replies: logged.replies,
-                    replayed: false,
-                    node: None,
-                    shard: None,
-                }),
+                end_ns: told_ns.unwrap_or(start_ns).max(start_ns),
+                outcome: match told_ns {
+                    Some(_) => Outcome::Acknowledged(ack),
+                    None => Outcome::Unknown { why: "nobody was told".into() },
+                },
             });
         }
     }
