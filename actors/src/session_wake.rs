@@ -5,7 +5,7 @@
 use crate::session::{FENCED_RETRIES_MAX, SessionState, WorkedOut, fresh_key};
 use crate::turn::TurnError;
 use cluster_config::planted_bug;
-use dialogue::engine::{Due, TurnInput};
+use dialogue::engine::{Due, TurnInput, TurnTime};
 use dialogue::tracker::Reminder;
 use dialogue::{CommitOutcome, TimestampMs, TurnRecord};
 use tokio::time::Instant;
@@ -62,7 +62,8 @@ impl SessionState {
                         // Whatever comes next is found by another look.
                         (WorkedOut { turn, wake_at: Some(now) }, Woken::Dropped)
                     } else {
-                        let time = self.time_of_turn(memory);
+                        // A context that is overlong waits for the next message: a new session would drop the reminder.
+                        let time = TurnTime { last_at: memory.last_at, ..self.time_of_turn(memory) };
                         let input = TurnInput::of_reminder(&memory.tracker, self.session.clone(), reminder, time);
                         (self.run(memory, input, deadline).await, Woken::Reminder(due.at))
                     }

@@ -48,8 +48,8 @@ const PLANTED: &[(&str, &str, u64, std::ops::Range<u64>)] = &[
     ("reply-before-commit", "slow", 60, 1..6),
     ("ignore-key", "slow", 60, 1..6),
     ("stale-read", "slow", 60, 1..11),
-    // Before the 56th, seeds from 1 on find nothing.
-    ("blind-leader", "slow", 120, 49..60),
+    // Before the 17th, seeds from 1 on find nothing.
+    ("blind-leader", "slow", 120, 11..22),
     ("skip-fsync", "wan", 60, 1..11),
     ("forget-vote", "slow", 60, 1..6),
     ("snapshot-hole", "wan", 60, 10..21),

@@ -68,7 +68,7 @@ async fn ask(client: &ActionClient, action: &str) -> Result<ActionResult, Action
 
 async fn run(statuses: Vec<u16>, options: ActionOptions) -> (Result<ActionResult, ActionError>, usize) {
     let (script, address) = server(statuses).await;
-    let client = ActionClient::new(&assistant("credentials: {}\n"), Some(address), &options).unwrap();
+    let client = ActionClient::new(&assistant("tracker_store: {type: sql}\n"), Some(address), &options).unwrap();
     let result = ask(&client, "action_a").await;
     let asked = script.asked.lock();
     assert!(asked.iter().all(|(key, _)| key == "s/k/1"), "each attempt has the same key");
@@ -114,7 +114,7 @@ async fn what_the_server_means_is_not_tried_again() {
 async fn all_attempts_end_with_the_time_of_the_turn() {
     let (script, address) = server(vec![0; 9]).await;
     let options = ActionOptions { timeout_ms: 60_000, attempts_max: 9 };
-    let client = ActionClient::new(&assistant("credentials: {}\n"), Some(address), &options).unwrap();
+    let client = ActionClient::new(&assistant("tracker_store: {type: sql}\n"), Some(address), &options).unwrap();
     let call = ActionCall {
         key: "k".into(),
         action: "action_a".into(),
@@ -129,10 +129,12 @@ async fn all_attempts_end_with_the_time_of_the_turn() {
 async fn nobody_there_is_said_and_so_is_no_address() {
     let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let endpoint = Some(format!("http://{unused}/webhook"));
-    let client = ActionClient::new(&assistant("credentials: {}\n"), endpoint, &ActionOptions::default()).unwrap();
+    let client =
+        ActionClient::new(&assistant("tracker_store: {type: sql}\n"), endpoint, &ActionOptions::default()).unwrap();
     let why = reason(ask(&client, "action_a").await);
     assert!(why.contains(&unused.to_string()), "{why}");
-    let client = ActionClient::new(&assistant("credentials: {}\n"), None, &ActionOptions::default()).unwrap();
+    let client =
+        ActionClient::new(&assistant("tracker_store: {type: sql}\n"), None, &ActionOptions::default()).unwrap();
     assert!(reason(ask(&client, "action_a").await).contains("set action_endpoint"));
 }
 
