@@ -23,6 +23,8 @@ pub enum Mishap {
     AnswerLost,
     /// Another writer's turn goes in first.
     Overtaken,
+    /// It is refused.
+    Refused,
 }
 
 /// The truth that all nodes share.
@@ -150,6 +152,9 @@ impl Journal for MemoryJournal {
             let mut gate = self.gate.subscribe();
             gate.wait_for(|open| *open).await.map_err(|_| JournalError::ShuttingDown)?;
             let mishap = self.truth.mishaps.lock().pop_front().unwrap_or(Mishap::None);
+            if mishap == Mishap::Refused {
+                return Err(JournalError::Overloaded { limit: 0 });
+            }
             if mishap == Mishap::Overtaken {
                 let mut other = command.clone();
                 other.turn.key = IdempotencyKey::new("the-other-writer").unwrap();
@@ -186,12 +191,14 @@ impl Journal for MemoryJournal {
 
 impl Wakes for MemoryJournal {
     fn led(&self) -> Vec<ShardId> {
-        if self.owner(ShardId(0)) == Owner::Local { vec![ShardId(0)] } else { Vec::new() }
+        if self.owner(ShardId(0)) == Owner::Local { vec![ShardId(0), ShardId(1)] } else { Vec::new() }
     }
-    fn due(&self, _shard: ShardId, at: TimestampMs, limit: usize) -> Vec<(TimestampMs, SessionId)> {
+    /// To its timers the one shard looks like two.
+    fn due(&self, shard: ShardId, at: TimestampMs, limit: usize) -> Vec<(TimestampMs, SessionId)> {
         let mut due: Vec<_> = self.truth.wakes.lock().iter().map(|(session, at)| (*at, session.clone())).collect();
         due.sort();
-        due.into_iter().filter(|(wake_at, _)| *wake_at <= at).take(limit).collect()
+        let of_shard = |session: &SessionId| session.as_str().bytes().map(u32::from).sum::<u32>() % 2 == shard.0;
+        due.into_iter().filter(|(wake_at, session)| *wake_at <= at && of_shard(session)).take(limit).collect()
     }
     fn pending(&self) -> usize {
         self.truth.wakes.lock().len()

@@ -110,9 +110,11 @@ async fn a_failure_is_tried_again_until_it_is_over() {
     node.clock.0.store(NOW + MINUTE, Relaxed);
     a_while().await;
     assert_eq!(truth.texts("s"), ["/remind"]);
+    // And then it is refused again and again.
+    truth.mishaps.lock().extend([Mishap::Refused; 4]);
     node.journal.gate.send_replace(true);
     a_while().await;
-    assert_eq!(said(&truth), ["Your tea!"]);
+    assert_eq!((said(&truth), truth.mishaps.lock().len()), (vec!["Your tea!".to_owned()], 0));
 }
 
 #[tokio::test(start_paused = true)]
