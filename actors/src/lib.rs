@@ -8,15 +8,18 @@ mod admission;
 mod gpu;
 mod router;
 mod session;
+mod session_wake;
 mod sessions;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
+mod timers;
 mod turn;
 
 pub use admission::{Admission, Permit};
 pub use gpu::{Class, GpuHandle, InferError, ModelHandle};
 pub use router::{Peers, Router};
 pub use sessions::{Brain, Sessions};
+pub use timers::Timers;
 pub use turn::{ServedBy, TurnError, TurnReply, TurnRequest};

@@ -4,21 +4,23 @@
 //! outcome) the cache is dropped and loaded again; the fence in the log keeps a deposed leader from writing.
 
 use crate::admission::Permit;
+use crate::session_wake::Woken;
 use crate::sessions::Brain;
 use crate::turn::{TurnError, TurnReply, TurnRequest};
 use cluster_config::planted_bug;
-use dialogue::engine::{Step, TurnInput, TurnOutcome};
-use dialogue::ports::{ActionRunner, Clock, Journal};
-use dialogue::tracker::Tracker;
+use dialogue::engine::{Step, TurnInput, TurnOutcome, TurnTime};
+use dialogue::ports::{ActionError, ActionResult, ActionRunner, Clock, Journal};
+use dialogue::tracker::{Reminder, Tracker};
 use dialogue::{
-    CommitOutcome, CommitTurn, SessionId, ShardId, TimestampMs, TurnRecord, Understanding, ids::hash64, limits,
+    CommitOutcome, CommitTurn, Event, SessionId, ShardId, TimestampMs, TurnRecord, Understanding, ids::hash64, limits,
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use std::sync::Arc;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// How often a turn is worked out anew because another writer was there first.
-const FENCED_RETRIES_MAX: usize = 3;
+pub(crate) const FENCED_RETRIES_MAX: usize = 3;
 
 /// What all session actors of a node share.
 pub(crate) struct SessionWorld {
@@ -37,23 +39,34 @@ pub(crate) enum SessionMessage {
         /// The place in the session's queue, given back when the turn is answered.
         _place: Permit,
     },
+    /// Does what is due, if anything is.
+    Wake { deadline: Instant, reply: oneshot::Sender<Result<Woken, TurnError>>, _place: Permit },
 }
 
 pub(crate) struct SessionActor;
 
 pub(crate) struct SessionState {
-    world: Arc<SessionWorld>,
-    session: SessionId,
+    pub(crate) world: Arc<SessionWorld>,
+    pub(crate) session: SessionId,
     shard: ShardId,
-    memory: Option<Memory>,
+    pub(crate) memory: Option<Memory>,
+    /// What a timer tried last and nobody heard of: only for a planted bug.
+    pub(crate) unheard: Option<Reminder>,
 }
 
 /// What the actor remembers between turns.
-struct Memory {
-    seq: u64,
-    tracker: Tracker,
+pub(crate) struct Memory {
+    pub(crate) seq: u64,
+    pub(crate) tracker: Tracker,
     context_events: usize,
-    last_at: Option<TimestampMs>,
+    pub(crate) last_at: Option<TimestampMs>,
+}
+
+/// A turn that is not committed yet.
+pub(crate) struct WorkedOut {
+    pub(crate) turn: TurnRecord,
+    /// When the session wants to be woken after it.
+    pub(crate) wake_at: Option<TimestampMs>,
 }
 
 impl Actor for SessionActor {
@@ -67,7 +80,7 @@ impl Actor for SessionActor {
         (world, session): Self::Arguments,
     ) -> Result<SessionState, ActorProcessingErr> {
         let shard = world.journal.shard_of(&session);
-        Ok(SessionState { world, session, shard, memory: None })
+        Ok(SessionState { world, session, shard, memory: None, unheard: None })
     }
 
     async fn handle(
@@ -76,13 +89,21 @@ impl Actor for SessionActor {
         message: SessionMessage,
         state: &mut SessionState,
     ) -> Result<(), ActorProcessingErr> {
-        let SessionMessage::Turn { request, reply, _place } = message;
-        // Nobody waits: whatever the client does next, it asks under its key again.
-        if reply.is_closed() {
-            return Ok(());
+        match message {
+            // Nobody waits: whatever the client does next, it asks under its key again.
+            SessionMessage::Turn { reply, .. } if reply.is_closed() => {}
+            SessionMessage::Wake { reply, .. } if reply.is_closed() => {}
+            SessionMessage::Turn { request, reply, _place } => {
+                let answer = state.turn(&request).await;
+                let _ = reply.send(answer);
+            }
+            SessionMessage::Wake { deadline, reply, _place } => {
+                let answer = state.wake(deadline).await;
+                if reply.send(answer).is_ok() {
+                    state.unheard = None;
+                }
+            }
         }
-        let answer = state.turn(&request).await;
-        let _ = reply.send(answer);
         Ok(())
     }
 }
@@ -99,8 +120,8 @@ impl SessionState {
                 return Ok(reply);
             }
             let understanding = self.understand(request).await?;
-            let turn = self.work_out(request, understanding).await?;
-            match self.commit(seq, turn).await? {
+            let worked_out = self.work_out(request, understanding).await;
+            match self.commit(seq, worked_out).await? {
                 Some(reply) => return check_key(request, reply),
                 None => self.memory = None,
             }
@@ -109,7 +130,7 @@ impl SessionState {
     }
 
     /// Loads the session unless it is in memory.
-    async fn remember(&mut self) -> Result<&Memory, TurnError> {
+    pub(crate) async fn remember(&mut self) -> Result<&Memory, TurnError> {
         if self.memory.is_none() {
             let snapshot = self.world.journal.load(self.session.clone()).await?;
             metrics::counter!("tertulia_session_activations_total").increment(1);
@@ -143,32 +164,53 @@ impl SessionState {
         }
     }
 
-    /// Runs the policies until the turn ends. Writes nothing.
-    async fn work_out(&self, request: &TurnRequest, understanding: Understanding) -> Result<TurnRecord, TurnError> {
+    /// Works the turn of a message out.
+    async fn work_out(&self, request: &TurnRequest, understanding: Understanding) -> WorkedOut {
         let memory = self.memory.as_ref().expect("remember() ran before");
-        let at = self.world.clock.now();
+        let time = self.time_of_turn(memory);
+        let input = TurnInput {
+            session: self.session.clone(),
+            key: request.key.clone(),
+            text: request.text.clone(),
+            message_id: request.message_id.clone(),
+            input_channel: request.input_channel.clone(),
+            metadata: request.metadata.clone(),
+            understanding,
+            at: time.at,
+            last_at: time.last_at,
+            seed: time.seed,
+        };
+        let mut worked_out = self.run(memory, input, request.deadline).await;
+        // The planted bug also keeps the log from knowing the key again.
+        if planted_bug("ignore-key") {
+            worked_out.turn.key = fresh_key(&request.key, worked_out.turn.seq);
+        }
+        worked_out
+    }
+
+    pub(crate) fn time_of_turn(&self, memory: &Memory) -> TurnTime {
         // A context that grew past its bound begins anew, as after a long silence: slots are carried over.
         let overlong = memory.context_events > limits::EVENTS_PER_ACTIVATION_MAX;
-        let last_at = memory.last_at.map(|at| if overlong { TimestampMs(0) } else { at });
+        TurnTime {
+            at: self.world.clock.now(),
+            last_at: memory.last_at.map(|at| if overlong { TimestampMs(0) } else { at }),
+            seed: hash64(self.session.as_str().as_bytes()) ^ (memory.seq + 1),
+        }
+    }
+
+    /// Runs the policies until the turn ends. Writes nothing.
+    pub(crate) async fn run(&self, memory: &Memory, input: TurnInput, deadline: Instant) -> WorkedOut {
         let seq = memory.seq + 1;
-        let mut run = self.world.brain.engine.begin(
-            &memory.tracker,
-            TurnInput {
-                session: self.session.clone(),
-                key: request.key.clone(),
-                text: request.text.clone(),
-                message_id: request.message_id.clone(),
-                input_channel: request.input_channel.clone(),
-                metadata: request.metadata.clone(),
-                understanding,
-                at,
-                last_at,
-                seed: hash64(self.session.as_str().as_bytes()) ^ seq,
-            },
-        );
-        let TurnOutcome { events, replies, intent, entities, failure } = loop {
+        let (key, text, at) = (input.key.clone(), input.text.clone(), input.at);
+        let mut run = self.world.brain.engine.begin(&memory.tracker, input);
+        let TurnOutcome { mut events, replies, intent, entities, wake_at, failure } = loop {
             match run.step() {
-                Step::Act(call) => run.acted(self.world.actions.run(call).await),
+                Step::Act(call) => {
+                    let action = call.action.clone();
+                    let within = deadline.saturating_duration_since(Instant::now());
+                    let result = self.world.actions.run(call, within).await;
+                    run.acted(result.and_then(|result| self.may_be_written(action, result)));
+                }
                 Step::Done(outcome) => break outcome,
             }
         };
@@ -176,33 +218,42 @@ impl SessionState {
             tracing::warn!(session = %self.session, seq, failure, "a turn was cut short");
             metrics::counter!("tertulia_turns_cut_short_total").increment(1);
         }
-        Ok(TurnRecord {
-            seq,
-            // The planted bug also keeps the log from knowing the key again.
-            key: if planted_bug("ignore-key") { fresh_key(&request.key, seq) } else { request.key.clone() },
-            at,
-            release: self.world.brain.release.clone(),
-            text: request.text.clone(),
-            intent,
-            entities,
-            events,
-            replies,
-        })
+        if !self.world.journal.keeps_timers() {
+            // Beside reminders, which are refused, these tell what else was understood: nothing that a later turn depends on.
+            events.retain(|event| !event.is_later());
+        }
+        let release = self.world.brain.release.clone();
+        let turn = TurnRecord { seq, key, at, release, text, intent, entities, events, replies };
+        WorkedOut { turn, wake_at }
+    }
+
+    /// Refuses reminders while there is a node that does not read them: they would be lost.
+    fn may_be_written(&self, action: String, result: ActionResult) -> Result<ActionResult, ActionError> {
+        let reminder = |event: &Event| matches!(event, Event::ReminderScheduled { .. });
+        if !result.events.iter().any(reminder) || self.world.journal.keeps_timers() {
+            return Ok(result);
+        }
+        let reason = "`reminder`: not every node of the cluster keeps timers yet; upgrade all of them first".into();
+        Err(ActionError::Failed { action, reason })
     }
 
     /// Commits; `None` when another writer was there first. Nothing is answered before the journal has said yes.
-    async fn commit(&mut self, expected_seq: u64, turn: TurnRecord) -> Result<Option<TurnReply>, TurnError> {
+    pub(crate) async fn commit(
+        &mut self,
+        expected_seq: u64,
+        WorkedOut { turn, wake_at }: WorkedOut,
+    ) -> Result<Option<TurnReply>, TurnError> {
         let command = CommitTurn { session: self.session.clone(), expected_seq, turn };
         let turn = command.turn.clone();
         if planted_bug("reply-before-commit") {
             let journal = self.world.journal.clone();
-            tokio::spawn(async move { journal.commit(command).await });
+            tokio::spawn(async move { journal.commit_and_wake(command, wake_at).await });
             self.memory.as_mut().expect("remember() ran before").learn(&turn);
             return Ok(Some(self.reply(turn, false)));
         }
         // Until the journal has answered, nobody knows what the session holds.
         let memory = self.memory.take();
-        match self.world.journal.commit(command).await? {
+        match self.world.journal.commit_and_wake(command, wake_at).await? {
             CommitOutcome::Committed { seq } => {
                 assert_eq!(seq, turn.seq, "the fence and the record agree");
                 self.memory = memory;
@@ -244,7 +295,7 @@ fn check_key(request: &TurnRequest, reply: TurnReply) -> Result<TurnReply, TurnE
     Err(TurnError::KeyReused { seq: reply.turn.seq })
 }
 
-/// Another key for every turn, for the planted bug.
-fn fresh_key(key: &dialogue::IdempotencyKey, seq: u64) -> dialogue::IdempotencyKey {
+/// Another key for every turn, for planted bugs.
+pub(crate) fn fresh_key(key: &dialogue::IdempotencyKey, seq: u64) -> dialogue::IdempotencyKey {
     dialogue::IdempotencyKey::new(format!("{seq}.{key}")).unwrap_or_else(|_| key.clone())
 }

@@ -1,8 +1,9 @@
 //! The sessions in memory on this node: activation, a bound on their number, passivation.
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Permit};
 use crate::gpu::ModelHandle;
 use crate::session::{SessionActor, SessionMessage, SessionWorld};
+use crate::session_wake::Woken;
 use crate::turn::{TurnError, TurnReply, TurnRequest};
 use cluster_config::SessionOptions;
 use dialogue::engine::Engine;
@@ -66,24 +67,34 @@ impl Sessions {
 
     /// Takes a turn on this node, as the owner of the session's shard.
     pub async fn turn(&self, request: TurnRequest) -> Result<TurnReply, TurnError> {
-        let time_left = request.time_left();
+        let (session, deadline) = (request.session.clone(), request.deadline);
+        let request = Box::new(request);
+        self.ask(session, deadline, |reply, _place| SessionMessage::Turn { request, reply, _place }).await
+    }
+
+    /// Does what is due in a session, if anything is.
+    pub(crate) async fn wake(&self, session: SessionId, deadline: Instant) -> Result<Woken, TurnError> {
+        self.ask(session, deadline, |reply, _place| SessionMessage::Wake { deadline, reply, _place }).await
+    }
+
+    async fn ask<T>(
+        &self,
+        session: SessionId,
+        deadline: Instant,
+        message: impl FnOnce(oneshot::Sender<Result<T, TurnError>>, Permit) -> SessionMessage,
+    ) -> Result<T, TurnError> {
         let (reply, answer) = oneshot::channel();
-        self.enqueue(request, reply)?;
-        match tokio::time::timeout(time_left, answer).await {
+        self.enqueue(session, |place| message(reply, place))?;
+        match tokio::time::timeout_at(deadline, answer).await {
             Ok(Ok(answer)) => answer,
             // The actor died on the way, or is still at it: either way the turn may yet be committed.
             Ok(Err(_)) | Err(_) => Err(TurnError::OutcomeUnknown),
         }
     }
 
-    /// Puts the turn into its session's queue. Under the lock, so that no session is passivated with a turn in it.
-    fn enqueue(
-        &self,
-        request: TurnRequest,
-        reply: oneshot::Sender<Result<TurnReply, TurnError>>,
-    ) -> Result<(), TurnError> {
+    /// Puts a message into its session's queue. Under the lock, so that no session is passivated with one in it.
+    fn enqueue(&self, session: SessionId, message: impl FnOnce(Permit) -> SessionMessage) -> Result<(), TurnError> {
         let mut active = self.active.lock();
-        let session = request.session.clone();
         // A session whose actor has died is activated again from the journal.
         if active.get(&session).is_some_and(|a| a.actor.get_status() > ActorStatus::Upgrading) {
             active.remove(&session);
@@ -96,10 +107,9 @@ impl Sessions {
             active.insert(session.clone(), self.activate(&session)?);
         }
         let entry = active.get_mut(&session).expect("it was inserted above");
-        let _place = entry.queue.try_admit()?;
+        let place = entry.queue.try_admit()?;
         entry.used = Instant::now();
-        let message = SessionMessage::Turn { request: Box::new(request), reply, _place };
-        if entry.actor.send_message(message).is_err() {
+        if entry.actor.send_message(message(place)).is_err() {
             active.remove(&session);
             return Err(TurnError::Unavailable { detail: "the session's actor has just stopped".into() });
         }
@@ -124,6 +134,12 @@ impl Sessions {
     /// Stops all session actors. Turns in work are cut off: their clients ask again elsewhere, under their keys.
     pub fn stop(&self) {
         self.supervisor.stop(None);
+    }
+
+    /// Sessions with something in their queues.
+    #[cfg(test)]
+    pub(crate) fn busy(&self) -> usize {
+        self.active.lock().values().filter(|active| !active.queue.is_idle()).count()
     }
 
     #[cfg(test)]

@@ -9,6 +9,7 @@ use dialogue::*;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -22,12 +23,15 @@ pub enum Mishap {
     AnswerLost,
     /// Another writer's turn goes in first.
     Overtaken,
+    /// It is refused.
+    Refused,
 }
 
 /// The truth that all nodes share.
 #[derive(Default)]
 pub struct Truth {
     pub sessions: Mutex<BTreeMap<String, Vec<TurnRecord>>>,
+    pub wakes: Mutex<BTreeMap<SessionId, TimestampMs>>,
     pub mishaps: Mutex<VecDeque<Mishap>>,
     pub loads: Mutex<usize>,
 }
@@ -37,7 +41,19 @@ impl Truth {
         self.sessions.lock().get(session).into_iter().flatten().map(|t| t.text.clone()).collect()
     }
 
-    fn apply(&self, command: CommitTurn) -> CommitOutcome {
+    /// When a session wants to be woken.
+    pub fn wake_of(&self, session: &str) -> Option<u64> {
+        self.wakes.lock().get(&SessionId::new(session).unwrap()).map(|at| at.0)
+    }
+
+    fn wake(&self, session: SessionId, wake_at: Option<TimestampMs>) {
+        match wake_at {
+            Some(at) => drop(self.wakes.lock().insert(session, at)),
+            None => drop(self.wakes.lock().remove(&session)),
+        }
+    }
+
+    fn apply(&self, command: CommitTurn, wake_at: Option<TimestampMs>) -> CommitOutcome {
         let mut sessions = self.sessions.lock();
         let turns = sessions.entry(command.session.to_string()).or_default();
         if let Some(known) = turns.iter().find(|t| t.key == command.turn.key) {
@@ -48,6 +64,7 @@ impl Truth {
             return CommitOutcome::Fenced { actual_seq };
         }
         turns.push(command.turn);
+        self.wake(command.session, wake_at);
         CommitOutcome::Committed { seq: actual_seq + 1 }
     }
 }
@@ -58,11 +75,18 @@ pub struct MemoryJournal {
     pub owner: watch::Sender<Owner>,
     /// Commits wait until it is true.
     pub gate: watch::Sender<bool>,
+    /// Do all nodes read what came with timers?
+    pub keeps_timers: AtomicBool,
 }
 
 impl MemoryJournal {
     pub fn new(truth: Arc<Truth>, owner: Owner) -> Arc<Self> {
-        Arc::new(Self { truth, owner: watch::channel(owner).0, gate: watch::channel(true).0 })
+        Arc::new(Self {
+            truth,
+            owner: watch::channel(owner).0,
+            gate: watch::channel(true).0,
+            keeps_timers: AtomicBool::new(true),
+        })
     }
 
     fn check_leader(&self) -> Result<(), JournalError> {
@@ -112,24 +136,72 @@ impl Journal for MemoryJournal {
     ) -> BoxFuture<'_, Result<Vec<TurnRecord>, JournalError>> {
         Box::pin(async { Ok(Vec::new()) })
     }
-    fn commit(&self, command: CommitTurn) -> BoxFuture<'_, Result<CommitOutcome, JournalError>> {
+    fn commit_and_wake(
+        &self,
+        command: CommitTurn,
+        wake_at: Option<TimestampMs>,
+    ) -> BoxFuture<'_, Result<CommitOutcome, JournalError>> {
+        let keeps = self.keeps_timers();
+        assert!(
+            keeps || !command.turn.events.iter().any(Event::is_later),
+            "no old node reads {:?}",
+            command.turn.events
+        );
         Box::pin(async move {
             self.check_leader()?;
             let mut gate = self.gate.subscribe();
             gate.wait_for(|open| *open).await.map_err(|_| JournalError::ShuttingDown)?;
             let mishap = self.truth.mishaps.lock().pop_front().unwrap_or(Mishap::None);
+            if mishap == Mishap::Refused {
+                return Err(JournalError::Overloaded { limit: 0 });
+            }
             if mishap == Mishap::Overtaken {
                 let mut other = command.clone();
                 other.turn.key = IdempotencyKey::new("the-other-writer").unwrap();
                 other.turn.text = "overtaking".into();
-                self.truth.apply(other);
+                self.truth.apply(other, wake_at);
             }
-            let outcome = self.truth.apply(command);
+            let outcome = self.truth.apply(command, wake_at.filter(|_| keeps));
             match mishap {
                 Mishap::AnswerLost => Err(JournalError::OutcomeUnknown { waited_ms: 1 }),
                 _ => Ok(outcome),
             }
         })
+    }
+    fn wake_at(
+        &self,
+        session: SessionId,
+        expected_seq: u64,
+        wake_at: Option<TimestampMs>,
+    ) -> BoxFuture<'_, Result<CommitOutcome, JournalError>> {
+        Box::pin(async move {
+            self.check_leader()?;
+            let actual_seq = self.truth.sessions.lock().get(session.as_str()).map_or(0, Vec::len) as u64;
+            if actual_seq != expected_seq {
+                return Ok(CommitOutcome::Fenced { actual_seq });
+            }
+            self.truth.wake(session, wake_at);
+            Ok(CommitOutcome::Committed { seq: actual_seq })
+        })
+    }
+    fn keeps_timers(&self) -> bool {
+        self.keeps_timers.load(Relaxed)
+    }
+}
+
+impl Wakes for MemoryJournal {
+    fn led(&self) -> Vec<ShardId> {
+        if self.owner(ShardId(0)) == Owner::Local { vec![ShardId(0), ShardId(1)] } else { Vec::new() }
+    }
+    /// To its timers the one shard looks like two.
+    fn due(&self, shard: ShardId, at: TimestampMs, limit: usize) -> Vec<(TimestampMs, SessionId)> {
+        let mut due: Vec<_> = self.truth.wakes.lock().iter().map(|(session, at)| (*at, session.clone())).collect();
+        due.sort();
+        let of_shard = |session: &SessionId| session.as_str().bytes().map(u32::from).sum::<u32>() % 2 == shard.0;
+        due.into_iter().filter(|(wake_at, session)| *wake_at <= at && of_shard(session)).take(limit).collect()
+    }
+    fn pending(&self) -> usize {
+        self.truth.wakes.lock().len()
     }
 }
 
@@ -165,9 +237,12 @@ impl Scorer for TwoWords {
 
 const DOMAIN: &str = r#"
 version: "3.1"
-intents: [greet, goodbye]
+intents: [greet, goodbye, remind, EXTERNAL_tea]
+actions: [action_remind]
+session_config: {session_expiration_time: 60, carry_over_slots_to_new_session: true}
 responses:
   utter_greet: [{text: "Hello!"}]
+  utter_tea: [{text: "Your tea!"}]
   utter_goodbye: [{text: "Goodbye!"}]
 "#;
 const RULES: &str = r#"
@@ -177,6 +252,10 @@ rules:
     steps: [{intent: greet}, {action: utter_greet}]
   - rule: goodbye
     steps: [{intent: goodbye}, {action: utter_goodbye}]
+  - rule: remind
+    steps: [{intent: remind}, {action: action_remind}]
+  - rule: tea
+    steps: [{intent: EXTERNAL_tea}, {action: utter_tea}]
 "#;
 const NLU: &str = r#"
 version: "3.1"
@@ -187,19 +266,33 @@ nlu:
     examples: "- bye\n- goodbye\n"
 "#;
 
-struct NoActions;
+/// The assistant's one action: a reminder of its tea, when it is told to be.
+#[derive(Default)]
+pub struct TeaTimes(pub Mutex<TimestampMs>);
 
-impl ActionRunner for NoActions {
-    fn run(&self, call: ActionCall) -> BoxFuture<'_, Result<ActionResult, ActionError>> {
-        Box::pin(async move { Err(ActionError::Failed { action: call.action, reason: "there are none".into() }) })
+impl ActionRunner for TeaTimes {
+    fn run(&self, _call: ActionCall, _within: Duration) -> BoxFuture<'_, Result<ActionResult, ActionError>> {
+        let (name, intent, at) = ("tea".into(), "EXTERNAL_tea".into(), *self.0.lock());
+        let events = vec![Event::ReminderScheduled { name, intent, entities: vec![], at, kill_on_user_message: false }];
+        Box::pin(async move { Ok(ActionResult { events, replies: Vec::new() }) })
     }
 }
 
-struct StillClock;
+/// A clock that stands still until it is set.
+pub struct TestClock(pub AtomicU64);
 
-impl Clock for StillClock {
+/// What it shows at first.
+pub const NOW: u64 = 1_700_000_000_000;
+
+impl Default for TestClock {
+    fn default() -> Self {
+        Self(NOW.into())
+    }
+}
+
+impl Clock for TestClock {
     fn now(&self) -> TimestampMs {
-        TimestampMs(1_700_000_000_000)
+        TimestampMs(self.0.load(Relaxed))
     }
 }
 
@@ -226,6 +319,8 @@ pub struct TestNode {
     pub journal: Arc<MemoryJournal>,
     pub sessions: Sessions,
     pub router: Router,
+    pub clock: Arc<TestClock>,
+    pub tea: Arc<TeaTimes>,
 }
 
 impl TestNode {
@@ -244,12 +339,11 @@ impl TestNode {
         let journal = MemoryJournal::new(truth, owner);
         let me = (NodeId(id), Zone::new(format!("zone-{id}")).unwrap());
         let brain = Brain { engine, nlu, release: None };
-        let sessions = Sessions::start(journal.clone(), Arc::new(NoActions), Arc::new(StillClock), brain, me, options)
-            .await
-            .unwrap();
+        let (clock, tea) = (Arc::<TestClock>::default(), Arc::<TeaTimes>::default());
+        let sessions = Sessions::start(journal.clone(), tea.clone(), clock.clone(), brain, me, options).await.unwrap();
         let router = Router::new(journal.clone(), sessions.clone(), peers.clone(), 64);
         peers.routers.lock().insert(id, router.clone());
-        Self { journal, sessions, router }
+        Self { journal, sessions, router, clock, tea }
     }
 
     pub async fn alone(truth: Arc<Truth>, options: SessionOptions) -> Self {

@@ -48,13 +48,14 @@ const PLANTED: &[(&str, &str, u64, std::ops::Range<u64>)] = &[
     ("reply-before-commit", "slow", 60, 1..6),
     ("ignore-key", "slow", 60, 1..6),
     ("stale-read", "slow", 60, 1..11),
-    // Before the 56th, seeds from 1 on find nothing.
-    ("blind-leader", "slow", 120, 49..60),
+    // Before the 17th, seeds from 1 on find nothing.
+    ("blind-leader", "slow", 120, 11..22),
     ("skip-fsync", "wan", 60, 1..11),
     ("forget-vote", "slow", 60, 1..6),
     ("snapshot-hole", "wan", 60, 10..21),
     ("no-fence", "slow", 120, 1..21),
     ("two-voters-a-zone", "wan", 60, 1..11),
+    ("double-reminder", "slow", 60, 1..21),
 ];
 
 fn finds(bug: &str) {
@@ -93,6 +94,7 @@ finds! {
     a_hole_in_a_snapshot_is_found: "snapshot-hole",
     a_lost_fence_is_found: "no-fence",
     two_voters_in_a_zone_are_found: "two-voters-a-zone",
+    a_double_reminder_is_found: "double-reminder",
 }
 
 /// Power that fails a moment after a purge comes too rarely by chance: seeds with these faults instead of their own.

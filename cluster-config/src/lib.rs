@@ -6,6 +6,7 @@ mod planted;
 
 pub use inference::{CpuPrecision, Device, InferenceOptions, MemoryLimit, Precision};
 pub use node::{
-    ConfigError, HttpOptions, LimitOptions, Member, NodeConfig, PeerOptions, RaftOptions, SessionOptions, TlsOptions,
+    ActionOptions, ConfigError, HttpOptions, LimitOptions, Member, NodeConfig, PeerOptions, RaftOptions,
+    SessionOptions, TlsOptions,
 };
 pub use planted::{PLANTED_BUGS, is_previous_version, planted_bug};

@@ -86,8 +86,12 @@ pub struct NodeConfig {
     #[serde(default)]
     pub limits: LimitOptions,
     /// Where custom actions run (`http://host:port/webhook`); without it a custom action fails with a clear reply.
+    /// In place of the assistant's own `endpoints.yml`.
     #[serde(default)]
     pub action_endpoint: Option<String>,
+    /// How custom actions are called.
+    #[serde(default)]
+    pub actions: ActionOptions,
 }
 
 /// A node that the cluster begins with.
@@ -182,6 +186,16 @@ pub struct SessionOptions {
     pub queue_max: usize,
 }
 
+/// Calls of custom actions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ActionOptions {
+    /// How long one attempt may take, in milliseconds; all of them together end with the turn's deadline.
+    pub timeout_ms: u64,
+    /// Most attempts at a call, under one idempotency key: after a connection that failed, a timeout, or HTTP 502, 503 or 504.
+    pub attempts_max: u32,
+}
+
 /// Admission.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -227,6 +241,12 @@ impl Default for RaftOptions {
 impl Default for SessionOptions {
     fn default() -> Self {
         Self { active_max: 10_000, idle_ms: 600_000, queue_max: 32 }
+    }
+}
+
+impl Default for ActionOptions {
+    fn default() -> Self {
+        Self { timeout_ms: 5_000, attempts_max: 3 }
     }
 }
 
@@ -287,6 +307,8 @@ impl NodeConfig {
         range("raft.cache_bytes", raft.cache_bytes, 1 << 20, 1 << 40)?;
         range("sessions.active_max", self.sessions.active_max, 1, 10_000_000)?;
         range("sessions.queue_max", self.sessions.queue_max, 1, 10_000)?;
+        range("actions.timeout_ms", self.actions.timeout_ms, 10, 120_000)?;
+        range("actions.attempts_max", self.actions.attempts_max, 1, 100)?;
         self.inference.check()?;
         range("limits.turns_in_flight_max", self.limits.turns_in_flight_max, 1, 1 << 20)?;
         if self.peer.tls.is_none() {

@@ -11,6 +11,7 @@ pub const PLANTED_BUGS: &[(&str, &str)] = &[
     ("snapshot-hole", "a snapshot lacks some of the state"),
     ("no-fence", "a turn is taken whatever the session's number is"),
     ("two-voters-a-zone", "shards move to nodes of other zones"),
+    ("double-reminder", "a timer tries again under a key of its own, whether or not the reminder was triggered"),
     ("purge-ahead", "a log is purged before the state is written"),
 ];
 

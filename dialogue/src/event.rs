@@ -118,4 +118,20 @@ pub enum Event {
         /// With exactly these entities.
         entities: Option<Vec<Entity>>,
     },
+    /// The user was silent for longer than a session lasts: reminders are dropped, and the next message begins a new session.
+    /// Our own; it is not on Rasa's wire.
+    SessionExpired,
+}
+
+impl Event {
+    /// Is this one of the events that records had none of at first? They are written only when every node reads them.
+    pub fn is_later(&self) -> bool {
+        matches!(
+            self,
+            Event::UtteranceParsed { .. }
+                | Event::ReminderScheduled { .. }
+                | Event::ReminderCancelled { .. }
+                | Event::SessionExpired
+        )
+    }
 }

@@ -92,6 +92,21 @@ string_id!(
     /// Names one attempt to say something: a retry carries the same key.
     IdempotencyKey, "the idempotency key", limits::IDEMPOTENCY_KEY_BYTES_MAX
 );
+/// What the key of a turn begins with that a reminder triggers…
+pub(crate) const REMINDER_KEY: &str = "reminder:";
+/// …of one in which the session expires…
+pub(crate) const EXPIRED_KEY: &str = "expired:";
+/// …and of one that drops a reminder.
+pub(crate) const DROPPED_KEY: &str = "dropped:";
+
+impl IdempotencyKey {
+    /// Is it a key of the turns that timers take? Clients may not use them: a reminder under a key that is taken would never be
+    /// triggered.
+    pub fn is_of_timer(&self) -> bool {
+        [REMINDER_KEY, EXPIRED_KEY, DROPPED_KEY].iter().any(|prefix| self.as_str().starts_with(prefix))
+    }
+}
+
 string_id!(
     /// Names a trained assistant by the SHA-256 of its content (hexadecimal).
     ReleaseId, "the release id", 64

@@ -12,6 +12,8 @@ pub const IDEMPOTENCY_WINDOW_TURNS: u64 = 1024;
 pub const ACTIONS_PER_TURN_MAX: usize = 10;
 /// Largest encoded `CommitTurn`, in bytes; sled keeps larger values in files that it never syncs.
 pub const COMMIT_BYTES_MAX: usize = 60 * 1024;
+/// Most reminders of a session that may be pending at once; an action that schedules more fails.
+pub const PENDING_REMINDERS_MAX: usize = 64;
 /// Most events that an activation folds; a session restarts its context past that.
 pub const EVENTS_PER_ACTIVATION_MAX: usize = 8192;
 /// How deep a [`Value`](crate::Value) may be nested where it is read. More than JSON's 128, so that whatever came in as

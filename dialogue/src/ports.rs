@@ -6,7 +6,7 @@ use crate::{
     CommitOutcome, CommitTurn, EncodedUtterance, Event, IdempotencyKey, NodeId, Reply, SessionId, SessionSnapshot,
     ShardId, TimestampMs, TurnRecord, Understanding,
 };
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, time::Duration};
 
 /// A boxed future that may move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -110,8 +110,37 @@ pub trait Journal: Send + Sync + 'static {
         limit: usize,
         consistency: Consistency,
     ) -> BoxFuture<'_, Result<Vec<TurnRecord>, JournalError>>;
-    /// Commits a turn on a majority of zones, each synced to disk, applies it here and answers what came of it.
-    fn commit(&self, command: CommitTurn) -> BoxFuture<'_, Result<CommitOutcome, JournalError>>;
+    /// Commits a turn on a majority of zones, each synced to disk, applies it here and answers what came of it. From then on
+    /// the session wants to be woken at that time, or not at all: what was said before of it no longer counts.
+    fn commit_and_wake(
+        &self,
+        command: CommitTurn,
+        wake_at: Option<TimestampMs>,
+    ) -> BoxFuture<'_, Result<CommitOutcome, JournalError>>;
+    /// As [`commit_and_wake`](Self::commit_and_wake), for a session that waits for nothing.
+    fn commit(&self, command: CommitTurn) -> BoxFuture<'_, Result<CommitOutcome, JournalError>> {
+        self.commit_and_wake(command, None)
+    }
+    /// Says anew when a session of `expected_seq` turns wants to be woken. Appends no turn; fenced as one.
+    fn wake_at(
+        &self,
+        session: SessionId,
+        expected_seq: u64,
+        wake_at: Option<TimestampMs>,
+    ) -> BoxFuture<'_, Result<CommitOutcome, JournalError>>;
+    /// Do all nodes read what came with timers? Until then no time to be woken at is kept, and an event that
+    /// [is later](Event::is_later) must not be committed.
+    fn keeps_timers(&self) -> bool;
+}
+
+/// The sessions that want to be woken, as this node has applied them. Everything here is in memory and answers at once.
+pub trait Wakes: Send + Sync + 'static {
+    /// The shards that this node leads, as far as it knows.
+    fn led(&self) -> Vec<ShardId>;
+    /// The sessions of a shard that want to be woken at this time or before, the earliest first, and when; at most so many.
+    fn due(&self, shard: ShardId, at: TimestampMs, limit: usize) -> Vec<(TimestampMs, SessionId)>;
+    /// How many sessions want to be woken at any time, in the shards that this node leads.
+    fn pending(&self) -> usize;
 }
 
 /// Why a batch was not scored.
@@ -196,8 +225,8 @@ pub enum ActionError {
 
 /// Runs custom actions.
 pub trait ActionRunner: Send + Sync + 'static {
-    /// Runs one.
-    fn run(&self, call: ActionCall) -> BoxFuture<'_, Result<ActionResult, ActionError>>;
+    /// Runs one. Nobody waits for its result longer than `within`.
+    fn run(&self, call: ActionCall, within: Duration) -> BoxFuture<'_, Result<ActionResult, ActionError>>;
 }
 
 /// Tells the time.

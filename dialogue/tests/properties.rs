@@ -44,6 +44,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::ActionReverted),
         1 => Just(Event::SlotsReset),
         1 => Just(Event::Restarted),
+        1 => Just(Event::SessionExpired),
         1 => Just(Event::Paused),
         1 => Just(Event::Resumed),
         1 => Just(Event::LoopInterrupted { interrupted: true }),

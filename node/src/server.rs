@@ -4,7 +4,7 @@ use crate::action_client::ActionClient;
 use crate::brain::LoadedRelease;
 use crate::http::{App, routes};
 use crate::peers::{PeerTurns, TurnService};
-use actors::{Brain, GpuHandle, Router, Sessions};
+use actors::{Brain, GpuHandle, Router, Sessions, Timers};
 use anyhow::Context;
 use cluster_config::NodeConfig;
 use dialogue::ports::{Clock, Journal};
@@ -57,13 +57,16 @@ pub async fn serve(config: NodeConfig, metrics: PrometheusHandle) -> anyhow::Res
     let journal: Arc<dyn Journal> = raft.clone();
     let brain = Brain { engine: engine.clone(), nlu: nlu.clone(), release: Some(release.clone()) };
     let me = (raft.id(), Zone::new(&*config.zone)?);
-    let actions = Arc::new(ActionClient::new(config.action_endpoint.clone())?);
+    let actions = Arc::new(ActionClient::new(engine.assistant(), config.action_endpoint.clone(), &config.actions)?);
     let sessions = Sessions::start(journal.clone(), actions, Arc::new(SystemClock), brain, me, config.sessions.clone())
         .await
         .context("cannot start the sessions")?;
     let peers = Arc::new(PeerTurns::new(raft.clone()));
     let router = Router::new(journal, sessions.clone(), peers.clone(), config.limits.turns_in_flight_max);
     turns.open(router.clone(), raft.clone());
+    let patience = Duration::from_millis(config.http.turn_deadline_ms);
+    let timers = Timers::start(raft.clone(), sessions.clone(), Arc::new(SystemClock), patience).await;
+    let timers = timers.context("cannot start the timers")?;
 
     let app = Arc::new(App {
         config,
@@ -102,6 +105,7 @@ pub async fn serve(config: NodeConfig, metrics: PrometheusHandle) -> anyhow::Res
     // Leadership goes first, while turns can still be forwarded to the next leader; then the door closes.
     tracing::info!("stopping: moving leadership away");
     app.stopping.store(true, Ordering::Relaxed);
+    timers.stop();
     raft.resign().await;
     let _ = stop.send(());
     if tokio::time::timeout(DRAIN, serving).await.is_err() {

@@ -13,6 +13,9 @@ const TIMESTAMP: &str = "%Y-%m-%dT%H:%M:%S.%9fZ";
 /// Buckets of every histogram in seconds: from a cache hit to a turn's deadline, with an edge at the alert's 500 ms.
 const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
+/// How late timers are: from a look at what is due to an outage.
+const LATE_SECONDS: [f64; 12] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0, 1_800.0, 7_200.0, 86_400.0];
+
 /// Starts logging to standard error: JSON in a server, plain lines for people. `RUST_LOG` changes what is logged.
 pub fn start_logs(json: bool, default_filter: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default_filter));
@@ -41,6 +44,7 @@ pub fn start_metrics() -> anyhow::Result<PrometheusHandle> {
                 &[8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_024.0, 2_048.0, 4_096.0],
             )
         })
+        .and_then(|b| b.set_buckets_for_metric(Matcher::Full("tertulia_timers_late_seconds".into()), &LATE_SECONDS))
         .and_then(PrometheusBuilder::install_recorder)
         .context("cannot start the metrics recorder")?;
     metrics_process::Collector::default().describe();
@@ -53,6 +57,19 @@ fn describe() {
     use metrics::{describe_counter as counter, describe_gauge as gauge, describe_histogram as histogram};
     histogram!("tertulia_turn_seconds", "Time from a turn's arrival to its reply, by outcome");
     counter!("tertulia_turns_total", "Turns by outcome");
+    gauge!(
+        "tertulia_timers_pending",
+        "Sessions that wait for a reminder or their end, in the shards that this node leads"
+    );
+    counter!("tertulia_timers_fired_total", "Reminders that were triggered and sessions that expired, by kind");
+    counter!("tertulia_timers_failed_total", "Times that what was due could not be done and was put off");
+    histogram!(
+        "tertulia_timers_late_seconds",
+        "How long after its time a reminder or an expiry was committed, by kind"
+    );
+    histogram!("tertulia_action_seconds", "Time of a custom action, with all its attempts");
+    counter!("tertulia_action_retries_total", "Calls of custom actions that were tried again");
+    counter!("tertulia_action_failures_total", "Custom actions that did not run");
     counter!("tertulia_nlu_cache_hits_total", "Texts that were understood before");
     counter!("tertulia_nlu_cache_misses_total", "Texts that were not");
     gauge!("tertulia_nlu_cache_bytes", "Bytes that understandings of texts take, of all models together");

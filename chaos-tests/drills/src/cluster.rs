@@ -143,6 +143,7 @@ impl Cluster {
                 inference: Default::default(),
                 limits: Default::default(),
                 action_endpoint: options.action_endpoint.clone(),
+                actions: Default::default(),
             };
             // The drills never need a device, and three nodes share the cores.
             config.inference.device = Device::Cpu;

@@ -174,12 +174,13 @@ fn run(args: &RunArgs) -> Result<ExitCode> {
         println!("{}", serde_json::to_string(&summary)?);
     } else {
         println!(
-            "seed {} ({}): {:.1} simulated seconds in {:.1} s, {} acknowledged, {} reads, {} leaderships, {} faults, digest {:08x}",
+            "seed {} ({}): {:.1} simulated seconds in {:.1} s, {} acknowledged, {} of timers, {} reads, {} leaderships, {} faults, digest {:08x}",
             summary.seed,
             summary.timing,
             summary.simulated_us as f64 / 1e6,
             took.as_secs_f64(),
             summary.acknowledged,
+            summary.timers,
             summary.reads,
             summary.leaderships,
             summary.faults.values().sum::<u64>(),
@@ -204,11 +205,12 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 fn print(found: &Found) {
     let hours = found.all_hours();
     println!(
-        "{} seeds, {hours:.2} simulated cluster hours in {:.1} min of a process ({:.1} h/min), {} turns acknowledged, {} reads, {} leaderships, {} nodes rejoined",
+        "{} seeds, {hours:.2} simulated cluster hours in {:.1} min of a process ({:.1} h/min), {} turns acknowledged, {} of timers, {} reads, {} leaderships, {} nodes rejoined",
         found.seeds,
         found.minutes,
         hours / found.minutes,
         found.acknowledged,
+        found.timers,
         found.reads,
         found.leaderships,
         found.rejoins,

@@ -2,17 +2,19 @@
 //! out from an old state shows.
 
 use dialogue::{
-    EncodedUtterance, Entity, ScoredIntent, Understanding,
+    EncodedUtterance, Entity, Event, Reply, ScoredIntent, TimestampMs, Understanding,
     engine::Engine,
     format::{Assistant, SourceFile},
     ports::{ActionCall, ActionError, ActionResult, ActionRunner, BoxFuture, ScoreError, Scorer},
 };
-use std::sync::Arc;
+use raft::simulation;
+use std::{sync::Arc, time::Duration};
 
 const DOMAIN: &str = r#"
 version: "3.1"
-intents: [note, recall, greet]
-entities: [thing]
+intents: [note, recall, greet, remind, EXTERNAL_due]
+entities: [thing, reminder]
+actions: [action_remind]
 slots:
   thing:
     type: text
@@ -22,6 +24,7 @@ responses:
   utter_noted: [{text: "Noted: {thing}."}]
   utter_recalled: [{text: "It was {thing}."}]
   utter_greet: [{text: "Hello."}]
+  utter_due: [{text: "It is time."}]
 "#;
 
 const RULES: &str = r#"
@@ -33,6 +36,10 @@ rules:
     steps: [{intent: recall}, {action: utter_recalled}]
   - rule: greet
     steps: [{intent: greet}, {action: utter_greet}]
+  - rule: remind
+    steps: [{intent: remind}, {action: action_remind}]
+  - rule: due
+    steps: [{intent: EXTERNAL_due}, {action: utter_due}]
 "#;
 
 const NLU: &str = r#"
@@ -46,9 +53,16 @@ nlu:
     examples: "- hello\n- hi\n"
 "#;
 
-/// The compiled assistant.
-pub(super) fn engine() -> Arc<Engine> {
-    let files = [("domain.yml", DOMAIN), ("data/rules.yml", RULES), ("data/nlu.yml", NLU)];
+/// What is said of a reminder that was scheduled.
+const WILL_REMIND: &str = "I will remind you.";
+
+/// The compiled assistant, whose sessions last so long.
+pub(super) fn engine(expiry_ms: u64) -> Arc<Engine> {
+    let minutes = expiry_ms as f64 / 60_000.0;
+    let session =
+        format!("session_config: {{session_expiration_time: {minutes:?}, carry_over_slots_to_new_session: true}}\n");
+    let domain = [DOMAIN, &session].concat();
+    let files = [("domain.yml", domain.as_str()), ("data/rules.yml", RULES), ("data/nlu.yml", NLU)];
     let files = files.map(|(path, text)| SourceFile { path: path.into(), text: text.into() });
     let assistant = Assistant::load(&files).unwrap_or_else(|e| panic!("the simulation's assistant: {e:?}")).assistant;
     Arc::new(Engine::new(assistant).unwrap_or_else(|e| panic!("the simulation's assistant: {e:?}")))
@@ -63,13 +77,22 @@ pub(super) fn words(kind: u64, client: usize, number: u64) -> String {
     }
 }
 
+/// What its user says to be reminded of something, by a name of its own, after so many milliseconds.
+pub(super) fn reminder(client: usize, number: u64, after_ms: u64) -> String {
+    format!("remind r{client}-{number} {after_ms}")
+}
+
 /// What it must answer to a text after others, in order; `None` where nothing is said about it.
 pub(super) fn expected(before: &[&str], text: &str) -> Option<String> {
     let thing = |text: &str| text.strip_prefix("note ").map(str::to_owned);
     if let Some(thing) = thing(text) {
         return Some(format!("Noted: {thing}."));
     }
+    if text.starts_with("remind ") {
+        return Some(WILL_REMIND.into());
+    }
     match text {
+        "EXTERNAL: EXTERNAL_due" => Some("It is time.".into()),
         "hello" => Some("Hello.".into()),
         "recall" => {
             let last = before.iter().rev().find_map(|said| thing(said));
@@ -116,6 +139,7 @@ fn understand(text: &str) -> Understanding {
             };
             ("note", vec![entity])
         }
+        Some(("remind", _)) => ("remind", Vec::new()),
         _ if text == "recall" => ("recall", Vec::new()),
         _ => ("greet", Vec::new()),
     };
@@ -123,11 +147,30 @@ fn understand(text: &str) -> Understanding {
     Understanding { text: text.into(), ranking: vec![intent.clone()], intent, entities, ..Understanding::default() }
 }
 
-/// There are no custom actions.
-pub(super) struct NoActions;
+/// The one custom action: a reminder, as the last message asks for it.
+pub(super) struct Reminds;
 
-impl ActionRunner for NoActions {
-    fn run(&self, call: ActionCall) -> BoxFuture<'_, Result<ActionResult, ActionError>> {
-        Box::pin(async move { Err(ActionError::Failed { action: call.action, reason: "there are none".into() }) })
+impl ActionRunner for Reminds {
+    fn run(&self, call: ActionCall, _within: Duration) -> BoxFuture<'_, Result<ActionResult, ActionError>> {
+        let text = call.tracker["latest_message"]["text"].as_str().unwrap_or_default();
+        let asked = text.strip_prefix("remind ").and_then(|rest| rest.split_once(' '));
+        let result = match asked.and_then(|(name, after)| Some((name, after.parse::<u64>().ok()?))) {
+            Some((name, after_ms)) => Ok(schedule(name, after_ms)),
+            None => Err(ActionError::Failed { action: call.action, reason: format!("{text:?} asks for no reminder") }),
+        };
+        Box::pin(async move { result })
     }
 }
+
+fn schedule(name: &str, after_ms: u64) -> ActionResult {
+    let at = TimestampMs(simulation::wall_clock().as_millis() as u64 + after_ms);
+    let entity = Entity { entity: REMINDER.into(), value: name.into(), confidence: 1.0, ..Default::default() };
+    let (name, intent, entities) = (name.to_owned(), "EXTERNAL_due".into(), vec![entity]);
+    ActionResult {
+        events: vec![Event::ReminderScheduled { name, intent, entities, at, kill_on_user_message: false }],
+        replies: vec![Reply { text: Some(WILL_REMIND.into()), ..Reply::default() }],
+    }
+}
+
+/// The entity by which a reminder that is due tells its name.
+pub(super) const REMINDER: &str = "reminder";

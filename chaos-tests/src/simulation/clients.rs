@@ -1,7 +1,7 @@
 //! The load: clients that say things, try again under the same key, say things twice, and read.
 
 use super::{
-    assistant::words,
+    assistant::{reminder, words},
     chance::Chance,
     message::{Answer, Ask, Post},
     plan::{Load, Plan},
@@ -38,6 +38,8 @@ pub(super) struct Client {
     load: Load,
     machines: usize,
     chance: Chance,
+    /// For reminders alone.
+    timers: Chance,
     seeing: Arc<Seeing>,
     said: u64,
     /// Does nothing that is sent come twice?
@@ -52,8 +54,9 @@ pub(super) fn session(number: usize) -> String {
 impl Client {
     pub(super) fn new(number: usize, plan: &Plan, post: Post, seeing: Arc<Seeing>) -> Self {
         let chance = Chance::of(plan.seed, &format!("client {number}"));
+        let timers = Chance::of(plan.seed, &format!("reminders of client {number}"));
         let (load, alone) = (plan.load.clone(), plan.far.twice == 0.0);
-        Self { number, post, load, machines: plan.machines(), chance, seeing, said: 0, alone }
+        Self { number, post, load, machines: plan.machines(), chance, timers, seeing, said: 0, alone }
     }
 
     pub(super) async fn run(mut self) {
@@ -71,7 +74,10 @@ impl Client {
 
     async fn say(&mut self, session: String) {
         self.said += 1;
-        let text = words(self.chance.below(5), self.number, self.said);
+        let mut text = words(self.chance.below(5), self.number, self.said);
+        if self.timers.hits(self.load.reminders) {
+            text = reminder(self.number, self.said, self.timers.below(self.load.reminder_ms_max));
+        }
         let key = format!("k{}-{}", self.number, self.said);
         let mut left = ATTEMPTS_MAX;
         while left > 0 {

@@ -2,13 +2,13 @@
 //! database and the GPU.
 
 use super::{
-    assistant::{NoActions, PlainWords},
+    assistant::{PlainWords, Reminds},
     disk::Disk,
     message::Message,
     network::{Answers, MachineId, Network},
     plan::Plan,
 };
-use actors::{Brain, GpuHandle, Router, Sessions};
+use actors::{Brain, GpuHandle, Router, Sessions, Timers};
 use cluster_config::{InferenceOptions, Member, NodeConfig};
 use dialogue::{
     TimestampMs, Zone,
@@ -161,7 +161,7 @@ impl Machine {
     }
 
     /// What its wall clock shows at a moment of the simulation.
-    fn wall(&self, now_us: u64) -> Duration {
+    pub(super) fn wall(&self, now_us: u64) -> Duration {
         let ms = (EPOCH_MS + now_us / 1_000).saturating_add_signed(self.skew_ms);
         Duration::from_millis(ms) + Duration::from_micros(now_us % 1_000)
     }
@@ -304,11 +304,13 @@ async fn serve(config: &NodeConfig, surroundings: Surroundings, engine: Arc<Engi
     let me = (raft.id(), Zone::new(&*config.zone).map_err(|e| e.to_string())?);
     let brain = Brain { engine, nlu, release: None };
     let sessions =
-        Sessions::start(journal.clone(), Arc::new(NoActions), Arc::new(WallClock), brain, me, config.sessions.clone());
+        Sessions::start(journal.clone(), Arc::new(Reminds), Arc::new(WallClock), brain, me, config.sessions.clone());
     let sessions = sessions.await.map_err(|e| e.to_string())?;
     let peers = Arc::new(PeerTurns::new(raft.clone()));
     let router = Router::new(journal, sessions.clone(), peers.clone(), config.limits.turns_in_flight_max);
     turns.open(router.clone(), raft.clone());
+    let patience = Duration::from_millis(config.http.turn_deadline_ms);
+    Timers::start(raft.clone(), sessions.clone(), Arc::new(WallClock), patience).await.map_err(|e| e.to_string())?;
     Ok(App { raft, router, peers, sessions })
 }
 
@@ -336,6 +338,7 @@ fn config(id: MachineId, plan: &Plan, folder: &Path) -> NodeConfig {
         inference: InferenceOptions { cache_bytes_max: 16 << 10, ..Default::default() },
         limits: Default::default(),
         action_endpoint: None,
+        actions: Default::default(),
     };
     let (raft, timing) = (&mut config.raft, &plan.timing);
     raft.heartbeat_ms = timing.heartbeat_ms;
@@ -345,6 +348,8 @@ fn config(id: MachineId, plan: &Plan, folder: &Path) -> NodeConfig {
     raft.commit_timeout_ms = plan.load.patience_ms;
     raft.snapshot_after_entries = plan.snapshot_after_entries;
     raft.log_entries_kept = plan.log_entries_kept;
+    // Timers give up while a slow commit is still under way.
+    config.http.turn_deadline_ms = plan.load.patience_ms / 4;
     config.sessions.active_max = plan.sessions_active_max;
     config
 }

@@ -33,6 +33,9 @@ pub struct Plan {
     pub log_entries_kept: u64,
     /// Most sessions in memory on a machine.
     pub sessions_active_max: usize,
+    /// How long a session lasts without a message, in milliseconds; 0 for ever.
+    #[serde(default)]
+    pub expiry_ms: u64,
     /// How long there are faults, in simulated seconds.
     pub seconds: u64,
     /// What goes wrong, in order.
@@ -73,6 +76,12 @@ pub struct Load {
     pub resends: f64,
     /// How long an answer is waited for, in milliseconds.
     pub patience_ms: u64,
+    /// Share of turns that schedule a reminder.
+    #[serde(default)]
+    pub reminders: f64,
+    /// Longest time until a reminder is due, in milliseconds.
+    #[serde(default)]
+    pub reminder_ms_max: u64,
 }
 
 /// A fault and when it comes.
@@ -88,7 +97,7 @@ impl Plan {
     /// The plan of a seed. Each seed has its own mix of faults: some kinds are left out altogether, so that the others come
     /// often enough to meet one another. With `timing` its clocks tick at that speed.
     pub fn of(seed: u64, seconds: u64, timing: Option<&str>) -> Self {
-        let mut chance = Chance::of(seed, "plan");
+        let (mut chance, mut timers) = (Chance::of(seed, "plan"), Chance::of(seed, "timers"));
         // The default configuration, the same over a wide area, and one that is slower still: in the same simulated time
         // the slower ones do less, and take less.
         let drawn = *chance.pick(&["lan", "wan", "slow", "slow"]);
@@ -124,6 +133,8 @@ impl Plan {
             reads: *chance.pick(&[0.2, 0.4, 0.5]),
             resends: 0.1,
             patience_ms: timing.election_ms_max * 12,
+            reminders: *timers.pick(&[0.0, 0.1, 0.3]),
+            reminder_ms_max: 300 * scale,
         };
         let mut plan = Self {
             seed,
@@ -137,6 +148,7 @@ impl Plan {
             snapshot_after_entries: *chance.pick(&[20, 60, 500]),
             log_entries_kept: *chance.pick(&[1, 5, 50]),
             sessions_active_max: *chance.pick(&[2, 8, 1_000]),
+            expiry_ms: *timers.pick(&[0, 100, 500]) * scale,
             seconds,
             faults: Vec::new(),
             zones,

@@ -30,6 +30,9 @@ pub struct Report {
     pub faults: BTreeMap<String, u64>,
     /// Turns that were acknowledged.
     pub acknowledged: u64,
+    /// Turns of timers.
+    #[serde(default)]
+    pub timers: u64,
     /// Attempts whose outcome no client knows.
     pub unknown: u64,
     /// Reads that were answered.
@@ -70,6 +73,7 @@ impl Report {
             simulated_us: 0,
             faults: BTreeMap::new(),
             acknowledged: 0,
+            timers: 0,
             unknown: 0,
             reads: 0,
             leaderships: 0,

@@ -89,6 +89,7 @@ mod tests {
             simulated_us: 5,
             faults: BTreeMap::new(),
             acknowledged: 1,
+            timers: 0,
             reads: 2,
             leaderships: 3,
             rejoins: 0,

@@ -54,6 +54,9 @@ pub struct Summary {
     pub faults: BTreeMap<String, u64>,
     /// Turns that were acknowledged.
     pub acknowledged: u64,
+    /// Turns of timers.
+    #[serde(default)]
+    pub timers: u64,
     /// Reads that were answered.
     pub reads: u64,
     /// Leaderships.
@@ -76,6 +79,7 @@ impl From<&Report> for Summary {
             simulated_us: report.simulated_us,
             faults: report.faults.clone(),
             acknowledged: report.acknowledged,
+            timers: report.timers,
             reads: report.reads,
             leaderships: report.leaderships,
             rejoins: report.rejoins,
@@ -99,6 +103,9 @@ pub struct Found {
     pub faults: BTreeMap<String, u64>,
     /// Turns that were acknowledged.
     pub acknowledged: u64,
+    /// Turns of timers.
+    #[serde(default)]
+    pub timers: u64,
     /// Reads that were answered.
     pub reads: u64,
     /// Leaderships.
@@ -118,6 +125,7 @@ impl Found {
         }
         self.minutes += run.took_s / 60.0;
         self.acknowledged += run.acknowledged;
+        self.timers += run.timers;
         self.reads += run.reads;
         self.leaderships += run.leaderships;
         self.rejoins += run.rejoins;
@@ -187,6 +195,7 @@ impl Runner {
             simulated_us: 0,
             faults: BTreeMap::new(),
             acknowledged: 0,
+            timers: 0,
             reads: 0,
             leaderships: 0,
             rejoins: 0,

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     Event, Reply, Value,
     format::DEFAULT_FALLBACK,
+    limits::PENDING_REMINDERS_MAX,
     ports::{ActionError, ActionResult},
     tracker::{ACTION_LISTEN, TWO_STAGE_FALLBACK, Tracker},
 };
@@ -156,6 +157,14 @@ impl Exec<'_> {
             events.extend(replies.into_iter().map(|reply| Event::BotUttered { reply }));
         }
         events.extend(result.events.iter().cloned());
+        let schedules = events.iter().any(|e| matches!(e, Event::ReminderScheduled { .. }));
+        if schedules && tracker.reminders_after(&events) > PENDING_REMINDERS_MAX {
+            let message = format!(
+                "action {action}: with its `reminder` more than {PENDING_REMINDERS_MAX} reminders of the session would be pending; \
+                 let it cancel some first (`cancel_reminder`)"
+            );
+            return Err(Stop::Failed(message));
+        }
         Ok(events)
     }
 

@@ -3,7 +3,6 @@
 use super::TurnInput;
 use crate::{
     Entity, Event, IdempotencyKey, ScoredIntent, SessionId, TimestampMs, Understanding, Value,
-    ids::hash64,
     tracker::{EXTERNAL_PREFIX, IS_EXTERNAL, REMINDER, Reminder, Tracker},
 };
 use std::collections::BTreeMap;
@@ -58,8 +57,7 @@ impl TurnInput {
     /// The turn of a reminder that is due. Its key is made of the reminder, so that however often and wherever it is
     /// triggered it happens once. Where the reminder is no longer pending, the turn ends without a message.
     pub fn of_reminder(tracker: &Tracker, session: SessionId, reminder: &Reminder, time: TurnTime) -> Self {
-        let key = format!("reminder:{:016x}:{}", hash64(reminder.name.as_bytes()), reminder.at);
-        let key = IdempotencyKey::new(key).expect("hexadecimal digits and a number are a key");
+        let key = reminder.key();
         let what = (reminder.intent.as_str(), reminder.entities.as_slice());
         let mut input = Self::external(tracker, session, key, what, time);
         if let Value::Map(metadata) = &mut input.metadata {

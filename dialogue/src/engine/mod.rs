@@ -20,12 +20,14 @@ mod story_view;
 mod turn;
 mod two_stage;
 mod understand;
+mod wake;
 
 pub(crate) use compile::{any_value, executed, slots_for_entities};
 pub use external::TurnTime;
 pub use learned::{PolicyExample, PolicyModel};
 pub use replay::ReplayedAction;
 pub use turn::{Step, TurnInput, TurnOutcome, TurnRun};
+pub use wake::{Due, Wake};
 
 use crate::{
     Entity, TimestampMs, Understanding,

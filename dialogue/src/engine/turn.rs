@@ -63,6 +63,8 @@ pub struct TurnOutcome {
     pub intent: ScoredIntent,
     /// The entities found.
     pub entities: Vec<Entity>,
+    /// When the session wants to be woken, if nothing happens before.
+    pub wake_at: Option<TimestampMs>,
     /// Why the turn was cut short, for operators: a custom action failed or too many actions ran.
     pub failure: Option<String>,
 }
@@ -100,10 +102,10 @@ pub struct TurnRun<'e> {
 
 impl<'e> TurnRun<'e> {
     pub(super) fn new(engine: &'e Engine, tracker: Tracker, input: TurnInput) -> Self {
-        let minutes = engine.assistant().domain.session.expiration_minutes;
-        let begins = input
-            .last_at
-            .is_none_or(|last| minutes > 0.0 && input.at.0.saturating_sub(last.0) as f64 / 60_000.0 > minutes);
+        // A reminder that is late, because nobody was there to trigger it, finds the session that it was due in.
+        let at = triggered_by(&input.metadata).map_or(input.at, |(_, due)| due.min(input.at));
+        let expired = |last| tracker.expired() || engine.expires_at(last).is_some_and(|expires| expires <= at);
+        let begins = input.last_at.is_none_or(expired);
         let outcome = TurnOutcome {
             intent: input.understanding.intent.clone(),
             entities: input.understanding.entities.clone(),
@@ -147,7 +149,11 @@ impl<'e> TurnRun<'e> {
                         return Step::Act(call);
                     }
                 }
-                Phase::Done => return Step::Done(self.outcome.clone()),
+                Phase::Done => {
+                    let wake = self.engine.next_wake(&self.tracker, self.input.at);
+                    self.outcome.wake_at = wake.map(|wake| wake.at);
+                    return Step::Done(self.outcome.clone());
+                }
             }
         }
     }

@@ -19,6 +19,8 @@ pub struct Config {
     pub learned: Option<LearnedConfig>,
     /// `action_endpoint.url` of `endpoints.yml`.
     pub action_endpoint: Option<String>,
+    /// `action_endpoint.enable_selective_domain`: only actions with `send_domain: true` are sent the domain.
+    pub selective_domain: bool,
     /// `EntitySynonymMapper` is in the pipeline, or the pipeline is the default.
     pub synonyms: bool,
     /// `RegexEntityExtractor`.
@@ -182,6 +184,7 @@ impl Default for Config {
             memoization: Some(MemoizationConfig::default()),
             learned: Some(LearnedConfig::default()),
             action_endpoint: None,
+            selective_domain: false,
             synonyms: true,
             regexes: RegexExtractorConfig::default(),
             extractors: Vec::new(),

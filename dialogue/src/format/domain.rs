@@ -21,6 +21,8 @@ pub struct Domain {
     pub responses: BTreeMap<String, Vec<Variation>>,
     /// Custom actions by name.
     pub actions: BTreeMap<String, Place>,
+    /// Those that are sent the domain also where it is sent to such actions only (`send_domain: true`).
+    pub actions_with_domain: BTreeSet<String>,
     /// The keys of each retrieval intent, by their full names (`faq/ask_name`), as the examples name them. The action
     /// `utter_faq` says the response of the one that was selected.
     pub retrieval_intents: BTreeMap<String, BTreeSet<String>>,

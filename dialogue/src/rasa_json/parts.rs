@@ -50,7 +50,7 @@ pub(super) fn parsed_json(ranking: &[ScoredIntent], selections: &[Selection], do
 }
 
 /// A response's variation with what it has.
-fn variation_json(variation: &Variation) -> Json {
+pub(super) fn variation_json(variation: &Variation) -> Json {
     let mut json = Map::new();
     let buttons: Vec<Json> = variation.buttons.iter().map(button_json).collect();
     let fields = [

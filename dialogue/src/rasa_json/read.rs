@@ -16,6 +16,10 @@ impl Event {
     pub fn sequence_from_rasa_json(events: &[Json]) -> Result<Vec<Event>, String> {
         let mut out = Vec::new();
         for json in events {
+            // A story is written to a file that the event may name: nothing that a conversation is made of.
+            if json["event"] == "export" {
+                continue;
+            }
             let event = Event::from_rasa_json(json)?;
             let parse = json["parse_data"].as_object().filter(|_| matches!(event, Event::UserUttered { .. }));
             out.push(event);
@@ -104,6 +108,8 @@ impl Event {
                     entities: (!entities.is_empty()).then_some(entities),
                 }
             }
+            // Our own.
+            "session_expired" => Event::SessionExpired,
             // Our own: on Rasa's wire it is a part of the `user` event.
             "utterance_parsed" => {
                 let parse = object.get("parse_data").and_then(Json::as_object);

@@ -52,6 +52,7 @@ impl Event {
             }
             Event::SlotSet { name, value } => json!({"event": "slot", "name": name, "value": value.to_json()}),
             Event::SlotsReset => json!({"event": "reset_slots"}),
+            Event::SessionExpired => json!({"event": "session_expired"}),
             Event::Restarted => json!({"event": "restart"}),
             Event::ActiveLoopChanged { name } => json!({"event": "active_loop", "name": name}),
             Event::LoopInterrupted { interrupted } => {
@@ -140,6 +141,8 @@ impl Tracker {
             Event::UserUttered { input_channel, .. } => input_channel.clone(),
             _ => None,
         });
+        // Rasa knows no event of a session that ends: there it shows when the next one begins.
+        let events = self.events().filter(|e| **e != Event::SessionExpired);
         json!({
             "sender_id": session.as_str(),
             "slots": slots,
@@ -150,7 +153,7 @@ impl Tracker {
             "latest_event_time": null,
             "followup_action": self.followup(),
             "paused": self.paused(),
-            "events": sequence(self.events().map(|e| (TimestampMs(0), e)), Some(self.domain())),
+            "events": sequence(events.map(|e| (TimestampMs(0), e)), Some(self.domain())),
             "latest_input_channel": channel,
             "active_loop": active,
             "latest_action": self.latest_action().map_or_else(

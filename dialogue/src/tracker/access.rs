@@ -38,6 +38,16 @@ impl Tracker {
     pub fn paused(&self) -> bool {
         self.paused
     }
+    /// Has the session ended by the user's silence, so that the next message begins a new one?
+    pub fn expired(&self) -> bool {
+        self.expired
+    }
+    /// The reminders that there would be after these events.
+    pub(crate) fn reminders_after(&self, events: &[Event]) -> usize {
+        let mut reminders = self.reminders.clone();
+        events.iter().for_each(|event| reminders.apply(event));
+        reminders.pending().count()
+    }
     /// The reminders that are still to come, by name.
     pub fn pending_reminders(&self) -> impl Iterator<Item = &Reminder> {
         self.reminders.pending()

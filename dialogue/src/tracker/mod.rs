@@ -57,6 +57,7 @@ pub struct Tracker {
     active_loop: Option<ActiveLoop>,
     followup: Option<String>,
     paused: bool,
+    expired: bool,
     events: Vec<Arc<Event>>,
     history: History,
     reminders: Reminders,
@@ -81,6 +82,7 @@ impl Tracker {
             active_loop: None,
             followup: Some(ACTION_LISTEN.into()),
             paused: false,
+            expired: false,
             events: Vec::new(),
             history: History::default(),
             reminders: Reminders::default(),
@@ -113,9 +115,15 @@ impl Tracker {
                 self.events.push(shared);
                 self.history.clear();
                 self.reset();
+                self.expired = false;
                 if matches!(event, Event::Restarted) {
                     self.followup = Some("action_session_start".into());
                 }
+            }
+            // No policy sees it: what comes next is a new session.
+            Event::SessionExpired => {
+                self.events.push(shared);
+                self.expired = true;
             }
             Event::UtteranceReverted => {
                 self.events.push(shared);
@@ -225,7 +233,11 @@ impl Tracker {
             | Event::AgentUttered { .. }
             | Event::ReminderScheduled { .. }
             | Event::ReminderCancelled { .. } => {}
-            Event::SessionStarted | Event::Restarted | Event::UtteranceReverted | Event::ActionReverted => {
+            Event::SessionStarted
+            | Event::SessionExpired
+            | Event::Restarted
+            | Event::UtteranceReverted
+            | Event::ActionReverted => {
                 unreachable!("handled by apply")
             }
         }

@@ -4,7 +4,10 @@
 //! the tracker says at any time which are still to come, so that whoever holds the session can keep its timers.
 
 use super::history::Applied;
-use crate::{Entity, Event, TimestampMs, Value};
+use crate::{
+    Entity, Event, IdempotencyKey, TimestampMs, Value,
+    ids::{REMINDER_KEY, hash64},
+};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// What the text of a message that nobody typed begins with (Rasa's `EXTERNAL_MESSAGE_PREFIX`).
@@ -27,6 +30,15 @@ pub struct Reminder {
     pub at: TimestampMs,
     /// Is it dropped when the user says something before?
     pub kill_on_user_message: bool,
+}
+
+impl Reminder {
+    /// The key of the turn that it triggers: made of its name and its time, so that however often and wherever it is
+    /// triggered it happens once.
+    pub fn key(&self) -> IdempotencyKey {
+        let key = format!("{REMINDER_KEY}{:016x}:{}", hash64(self.name.as_bytes()), self.at);
+        IdempotencyKey::new(key).expect("hexadecimal digits and a number are a key")
+    }
 }
 
 /// See the module.
@@ -63,7 +75,7 @@ impl Reminders {
                 let kills = !text.is_empty();
                 self.0.retain(|name, r| !(kills && r.kill_on_user_message) && Some(name.as_str()) != due);
             }
-            Event::SessionStarted | Event::Restarted => self.0.clear(),
+            Event::SessionStarted | Event::SessionExpired | Event::Restarted => self.0.clear(),
             _ => {}
         }
     }

@@ -236,6 +236,7 @@ fn show(event: &Event) -> Option<String> {
         Event::ReminderScheduled { name, intent, at, .. } => {
             format!("reminder {name}: {intent} at +{} min", (at.0 - BEGIN.0) / 60_000)
         }
+        Event::SessionExpired => "the session expires".into(),
         Event::ReminderCancelled { name, intent, .. } => {
             let all = [name, intent].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ");
             format!("cancel reminder {all}").trim_end().to_owned()

@@ -7,6 +7,7 @@ use crate::action_client::ActionClient;
 use crate::http::turns::reply_json;
 use crate::server::SystemClock;
 use clap::Args;
+use cluster_config::ActionOptions;
 use dialogue::engine::{Engine, Step, TurnInput};
 use dialogue::ports::{ActionRunner, Clock, Scorer};
 use dialogue::tracker::Tracker;
@@ -14,7 +15,10 @@ use dialogue::{IdempotencyKey, SessionId, TimestampMs, Value};
 use rustyline::error::ReadlineError;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long the custom actions of a turn may take that runs in this process.
+const ACTION_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Talk to an assistant in the terminal.
 ///
@@ -129,7 +133,7 @@ struct Local {
 impl Local {
     async fn load(release: PathBuf, session: SessionId) -> anyhow::Result<Self> {
         let (engine, scorer) = ReleaseArgs { release, encoder: None }.load().await?;
-        let actions = ActionClient::new(engine.assistant().config.action_endpoint.clone())?;
+        let actions = ActionClient::new(engine.assistant(), None, &ActionOptions::default())?;
         let tracker = Tracker::new(engine.assistant());
         Ok(Self { engine, scorer, actions, session, tracker, turns: 0, last_at: None })
     }
@@ -157,7 +161,7 @@ impl Local {
         let mut run = self.engine.begin(&self.tracker, input);
         let outcome = loop {
             match run.step() {
-                Step::Act(call) => run.acted(self.actions.run(call).await),
+                Step::Act(call) => run.acted(self.actions.run(call, ACTION_TIME_MAX).await),
                 Step::Done(outcome) => break outcome,
             }
         };

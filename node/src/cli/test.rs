@@ -6,6 +6,7 @@ use crate::action_client::ActionClient;
 use crate::story_tests::{ActionScores, Mode, TestRun, failed_stories, json, junit};
 use anyhow::Context;
 use clap::Args;
+use cluster_config::ActionOptions;
 use dialogue::TimestampMs;
 use dialogue::check::{TestReport, play_test_story, run_test_story};
 use dialogue::engine::Engine;
@@ -14,6 +15,7 @@ use dialogue::ports::{ActionCall, ActionError, ActionRunner, Scorer};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Handle;
 
 /// When the messages of test stories are spoken: they mean the same every day.
@@ -58,6 +60,9 @@ pub(crate) struct Test {
     failed: Option<PathBuf>,
 }
 
+/// How long all attempts at one action may take together.
+const ACTION_PATIENCE: Duration = Duration::from_secs(10);
+
 impl Test {
     pub(crate) async fn run(self) -> anyhow::Result<Outcome> {
         let (engine, scorer) = self.load().await?;
@@ -95,10 +100,10 @@ impl Test {
         };
         let endpoint = self.action_endpoint.clone().or_else(|| engine.assistant().config.action_endpoint.clone());
         let served = endpoint.is_some();
-        let actions = ActionClient::new(endpoint)?;
+        let actions = ActionClient::new(engine.assistant(), endpoint, &ActionOptions::default())?;
         let act = |call: &ActionCall| {
             if served {
-                return runtime.block_on(actions.run(call.clone()));
+                return runtime.block_on(actions.run(call.clone(), ACTION_PATIENCE));
             }
             let reason = "no action server: give --action-endpoint URL, or `action_endpoint` in endpoints.yml".into();
             Err(ActionError::Failed { action: call.action.clone(), reason })

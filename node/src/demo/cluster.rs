@@ -102,6 +102,7 @@ impl Cluster {
                 inference: Default::default(),
                 limits: Default::default(),
                 action_endpoint: Some(format!("http://{}/webhook", super::ACTIONS)),
+                actions: Default::default(),
             };
             let path = home.join("node.yml");
             fs::write(&path, serde_saphyr::to_string(&config.validate()?)?)

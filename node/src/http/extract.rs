@@ -99,6 +99,12 @@ impl<S: Send + Sync> FromRequestParts<S> for KeyHeader {
         let text = value.to_str().map_err(|_| bad("the header Idempotency-Key is not ASCII text".into()))?;
         // The IETF draft has the key as a structured-field string, in quotes; most clients send it bare.
         let bare = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
-        IdempotencyKey::new(bare).map(|key| Self(Some(key))).map_err(|e| bad(e.to_string()))
+        let key = IdempotencyKey::new(bare).map_err(|e| bad(e.to_string()))?;
+        if key.is_of_timer() {
+            let detail =
+                format!("the header Idempotency-Key: {bare:?} begins as the keys of timers do; expected another name");
+            return Err(bad(detail));
+        }
+        Ok(Self(Some(key)))
     }
 }

@@ -4,6 +4,7 @@ use super::{App, Problem};
 use axum::extract::State;
 use axum::http::StatusCode;
 use cluster_config::Member;
+use dialogue::ports::Wakes;
 use raft::NodeStatus;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> String {
     metrics_process::Collector::default().collect();
     metrics::gauge!("tertulia_turns_in_flight").set(app.router.turns_in_flight() as f64);
     metrics::gauge!("tertulia_sessions_active").set(app.sessions.active() as f64);
+    metrics::gauge!("tertulia_timers_pending").set(app.raft.pending() as f64);
     metrics::gauge!("tertulia_nlu_cache_bytes").set(app.nlu.gpu().cache_bytes() as f64);
     crate::telemetry::record_compute(&app.compute.report());
     app.metrics.render()

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod python;
+
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -65,7 +67,12 @@ pub struct Node {
 impl Node {
     /// Writes a configuration; `extra` is appended to it.
     pub fn config(dir: &Path, cluster: &str, http: u16, extra: &str) -> PathBuf {
-        let (release, peer) = (release().display(), free_port());
+        Self::config_of(release(), dir, cluster, http, extra)
+    }
+
+    /// The same for another release.
+    pub fn config_of(release: &Path, dir: &Path, cluster: &str, http: u16, extra: &str) -> PathBuf {
+        let (release, peer) = (release.display(), free_port());
         let data = dir.join("data");
         let config = format!(
             "cluster: {cluster}\nnode: 1\nzone: a\ndata_dir: {}\nrelease: {release}\nshards: 4\n\
@@ -79,9 +86,14 @@ impl Node {
     }
 
     pub async fn start(extra: &str) -> Self {
+        Self::start_with(release(), extra).await
+    }
+
+    /// A node that serves this release.
+    pub async fn start_with(release: &Path, extra: &str) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let port = free_port();
-        let config = Self::config(dir.path(), "test", port, extra);
+        let config = Self::config_of(release, dir.path(), "test", port, extra);
         let mut node = Self { url: format!("http://127.0.0.1:{port}"), dir, child: Self::spawn(&config), config };
         node.wait_until_ready().await;
         node

@@ -2,8 +2,8 @@
 
 use super::{
     AppliedRecord, Command, EntryRecord, ExportHeadRecord, HeaderRecord, InstallRecord, KeyRecord, MarkRecord, Record,
-    SnapshotFootRecord, SnapshotHeadRecord, SnapshotPairsRecord, TombstoneRecord, TurnsRecord, VoteRecord, decode,
-    envelope,
+    SnapshotFootRecord, SnapshotHeadRecord, SnapshotPairsRecord, TombstoneRecord, TurnsRecord, VoteRecord,
+    WakingHeaderRecord, decode, envelope,
 };
 use crate::{ControlState, types::Membership};
 use dialogue::TurnRecord;
@@ -42,6 +42,7 @@ every_kind!(
     ControlState,
     TombstoneRecord,
     ExportHeadRecord,
+    WakingHeaderRecord,
 );
 
 /// Decodes a payload as a record of a kind and version: past the checksum, which random bytes never pass.

@@ -13,7 +13,7 @@ pub use envelope::{DecodeError, ENVELOPE_BYTES};
 pub use record::{
     AppliedRecord, Body, Command, EntryRecord, ExportHeadRecord, HeaderRecord, InstallRecord, KeyRecord, LogIdRecord,
     MarkRecord, MembershipRecord, SnapshotFootRecord, SnapshotHeadRecord, SnapshotPairsRecord, StoredMembershipRecord,
-    TombstoneRecord, TurnsRecord, VoteRecord,
+    TombstoneRecord, TurnsRecord, VoteRecord, WakingHeaderRecord,
 };
 
 use crate::limits::{ENCODE_SCRATCH_BYTES, RECORD_BYTES_MAX};

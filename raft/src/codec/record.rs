@@ -6,7 +6,7 @@ use super::{DecodeError, Record, decode_payload};
 use crate::types::{Entry, LeaderId, LogId, Membership, Proposal, StoredMembership, TypeConfig, Vote};
 use crate::{ControlCommand, ControlState, control::ControlStateV1};
 use bytes::Bytes;
-use dialogue::{CommitTurn, TurnRecord};
+use dialogue::{CommitTurn, SessionId, TimestampMs, TurnRecord};
 use openraft::{BasicNode, EntryPayload};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, io};
@@ -30,6 +30,7 @@ records! {
     12 => InstallRecord,
     16 => TombstoneRecord,
     17 => TurnsRecord,
+    18 => WakingHeaderRecord,
     40 => ExportHeadRecord,
 }
 
@@ -131,6 +132,17 @@ pub struct HeaderRecord {
     pub context_begins_seq: u64,
 }
 
+/// The header of a session that wants to be woken. Since feature level 4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WakingHeaderRecord {
+    /// Number of turns.
+    pub seq: u64,
+    /// The turn in which the context began.
+    pub context_begins_seq: u64,
+    /// When.
+    pub wake_at: TimestampMs,
+}
+
 /// Turns of a session that follow one another, under the key of the last. Since feature level 3.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TurnsRecord {
@@ -154,6 +166,33 @@ pub enum Command {
     Control(ControlCommand),
     /// Encoded commands that were proposed together, in their order; none of them is a batch. Since feature level 2.
     Batch(Vec<Bytes>),
+    /// Of a shard: a turn, after which the session wants to be woken. Since feature level 4, as what is below.
+    WakingTurn {
+        /// The turn.
+        turn: Box<CommitTurn>,
+        /// When.
+        wake_at: TimestampMs,
+    },
+    /// Of a shard: says anew when a session wants to be woken.
+    Wake {
+        /// Which.
+        session: SessionId,
+        /// How many turns it has; otherwise nothing is done.
+        expected_seq: u64,
+        /// When, if at all.
+        wake_at: Option<TimestampMs>,
+    },
+}
+
+impl Command {
+    /// The session that it is about.
+    pub(crate) fn session(&self) -> Option<&SessionId> {
+        match self {
+            Command::Turn(turn) | Command::WakingTurn { turn, .. } => Some(&turn.session),
+            Command::Wake { session, .. } => Some(session),
+            Command::Control(_) | Command::Batch(_) => None,
+        }
+    }
 }
 
 /// First record of a snapshot file.

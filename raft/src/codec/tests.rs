@@ -132,7 +132,14 @@ fn every_kind_of_record_has_its_bytes() {
     golden_sum(later_turn(), LATER_TURN.0, LATER_TURN.1);
     golden(TurnsRecord { turns: vec![Bytes::from_static(b"hi"), Bytes::from_static(b"you")] }, TURNS);
     let turn = CommitTurn { session: SessionId::new("s").unwrap(), expected_seq: 0, turn: full_turn() };
-    golden_sum(Command::Turn(Box::new(turn)), COMMAND_TURN.0, COMMAND_TURN.1);
+    golden_sum(Command::Turn(Box::new(turn.clone())), COMMAND_TURN.0, COMMAND_TURN.1);
+    let wake_at = TimestampMs(1_700_000_000_000);
+    golden_sum(Command::WakingTurn { turn: Box::new(turn), wake_at }, COMMAND_WAKING_TURN.0, COMMAND_WAKING_TURN.1);
+    let wake = |wake_at| Command::Wake { session: SessionId::new("s").unwrap(), expected_seq: 5, wake_at };
+    golden(wake(Some(wake_at)), COMMAND_WAKE);
+    golden(wake(None), COMMAND_WAKE_NEVER);
+    golden(WakingHeaderRecord { seq: 5, context_begins_seq: 4, wake_at }, WAKING_HEADER);
+    golden(TurnRecord::expiry(3, wake_at, None), EXPIRY_TURN);
     let member = MemberRecord { node: 1, zone: "a".into(), peer: "p:1".into(), http: "h".into() };
     golden(Command::Control(ControlCommand::PutMember(member.clone())), COMMAND_MEMBER);
     golden(Command::Control(ControlCommand::RaiseFeatureLevel(2)), COMMAND_LEVEL);

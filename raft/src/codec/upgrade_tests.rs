@@ -24,6 +24,7 @@ const TODAY: &[(u8, u16)] = &[
     (ControlState::KIND, ControlState::VERSION),
     (TombstoneRecord::KIND, TombstoneRecord::VERSION),
     (ExportHeadRecord::KIND, ExportHeadRecord::VERSION),
+    (WakingHeaderRecord::KIND, WakingHeaderRecord::VERSION),
 ];
 
 #[test]

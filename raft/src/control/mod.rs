@@ -9,8 +9,8 @@ pub use state::{Assignment, ControlState, MemberRecord, NodeRecord, NodeState, P
 use serde::{Deserialize, Serialize};
 
 /// The highest feature level that this version understands: 2 since nodes come and go, 3 since turns share
-/// records and purged entries are removed later.
-pub const FEATURE_LEVEL: u32 = 3;
+/// records and purged entries are removed later, 4 since sessions are woken.
+pub const FEATURE_LEVEL: u32 = 4;
 /// What this node says that it understands: [`FEATURE_LEVEL`], but for a drill's nodes of the version before.
 pub(crate) fn feature_level() -> u32 {
     if cluster_config::is_previous_version() { FEATURE_LEVEL - 1 } else { FEATURE_LEVEL }
@@ -18,6 +18,9 @@ pub(crate) fn feature_level() -> u32 {
 
 /// The level from which every node reads turns that share a record, and logs with purged entries in them.
 pub(crate) const FEATURE_PACKED_TURNS: u32 = 3;
+
+/// The level from which every node reads when sessions want to be woken, and the events that came with it.
+pub(crate) const FEATURE_TIMERS: u32 = 4;
 
 /// A command to the control group. Append only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,8 +3,8 @@
 use super::{DataError, DataFolder, Progress, folder::Opened};
 use crate::{
     ControlState,
-    codec::{self, AppliedRecord, HeaderRecord, InstallRecord, KeyRecord, Record, TombstoneRecord},
-    machine::{SnapshotFile, SnapshotPlace, check_applied, unpack},
+    codec::{self, AppliedRecord, InstallRecord, KeyRecord, Record, TombstoneRecord},
+    machine::{Header, SnapshotFile, SnapshotPlace, check_applied, unpack},
     store::{Damage, Store, keys, scan_group},
     types::{GroupId, LogId},
 };
@@ -191,7 +191,7 @@ impl Sessions<'_> {
             (b's', b"g") => codec::decode::<ControlState>(value).map(|_| ()).map_err(decode_error),
             (b's', [b'h', ..]) => {
                 found.sessions += 1;
-                codec::decode::<HeaderRecord>(value).map(|_| ()).map_err(decode_error)
+                Header::decode(value).map(|_| ()).map_err(decode_error)
             }
             (b's', [b'k', rest @ ..]) => {
                 let known: KeyRecord = codec::decode(value).map_err(decode_error)?;
@@ -238,7 +238,9 @@ impl Sessions<'_> {
     fn end(&mut self) -> Result<(), Damage> {
         let Some((group, session, last)) = self.current.take() else { return Ok(()) };
         let key = [&keys::state_prefix(group)[..], b"h", &session].concat();
-        let header = read::<HeaderRecord>(self.store, group, &key)?;
+        let damage = |e: String| Damage::new(group, None, e).at_key(&key);
+        let header = self.store.get(&key).map_err(|e| damage(e.to_string()))?;
+        let header = header.map(|v| Header::decode(&v)).transpose().map_err(|e| damage(e.to_string()))?;
         let said = header.map_or(0, |h| h.seq);
         if said != last {
             let damage = Damage::new(group, None, format!("a header of {said} turns")).at_key(&key);

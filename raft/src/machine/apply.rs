@@ -2,17 +2,19 @@
 
 use super::{
     GroupState,
+    header::Header,
     sessions::{Known, window_begins},
     state::Moving,
 };
 use crate::{
     Applied, ControlCommand, ControlState,
-    codec::{self, Command, HeaderRecord, Record},
+    codec::{self, Command},
     store::{Damage, keys},
     types::Proposal,
 };
+use bytes::Bytes;
 use cluster_config::planted_bug;
-use dialogue::{CommitOutcome, CommitTurn, IdempotencyKey, SessionId, TurnRecord};
+use dialogue::{CommitOutcome, CommitTurn, IdempotencyKey, SessionId, TimestampMs, TurnRecord};
 use std::io;
 
 /// The commands of an entry, in order.
@@ -58,7 +60,11 @@ impl GroupState {
 
     fn apply_command(&self, moving: &mut Moving, command: Command) -> io::Result<Applied> {
         match command {
-            Command::Turn(turn) => self.apply_turn(moving, *turn).map(Applied::Turn),
+            Command::Turn(turn) => self.apply_turn(moving, *turn, None).map(Applied::Turn),
+            Command::WakingTurn { turn, wake_at } => self.apply_turn(moving, *turn, Some(wake_at)).map(Applied::Turn),
+            Command::Wake { session, expected_seq, wake_at } => {
+                self.apply_wake(moving, &session, expected_seq, wake_at).map(Applied::Turn)
+            }
             Command::Control(command) => self.apply_control(moving, command),
             Command::Batch(_) => unreachable!("decoding refuses a batch in a batch"),
         }
@@ -67,10 +73,15 @@ impl GroupState {
     /// Is all in memory that these commands need, so that they are applied without reading the disk?
     pub(super) fn knows(&self, commands: &Commands) -> bool {
         let known = self.known.lock();
-        commands.iter().all(|c| matches!(c, Command::Turn(turn) if known.peek(&turn.session).is_some()))
+        commands.iter().all(|c| c.session().is_some_and(|session| known.peek(session).is_some()))
     }
 
-    fn apply_turn(&self, moving: &mut Moving, command: CommitTurn) -> io::Result<CommitOutcome> {
+    fn apply_turn(
+        &self,
+        moving: &mut Moving,
+        command: CommitTurn,
+        wake_at: Option<TimestampMs>,
+    ) -> io::Result<CommitOutcome> {
         let CommitTurn { session, mut expected_seq, mut turn } = command;
         let group = self.group();
         let (mut header, key, same) = self.end_of(&session, &turn.key)?;
@@ -83,20 +94,48 @@ impl GroupState {
         if expected_seq != header.seq || turn.seq != expected_seq + 1 {
             return Ok(CommitOutcome::Fenced { actual_seq: header.seq });
         }
-        let before = (header.seq > 0).then_some(header);
-        header.seq = turn.seq;
+        let before = header;
+        (header.seq, header.wake_at) = (turn.seq, wake_at);
         if turn.begins_context() || header.context_begins_seq == 0 {
             header.context_begins_seq = turn.seq;
         }
-        self.stage(moving, keys::header(group, &session), &header, before.as_ref());
-        self.stage(moving, keys::turn(group, &session, turn.seq), &turn, None);
+        self.stage_header(moving, &session, before, header);
+        self.stage(moving, keys::turn(group, &session, turn.seq), codec::encode(&turn).into(), || None);
         self.known.lock().advance(&session, header, key);
         Ok(CommitOutcome::Committed { seq: turn.seq })
     }
 
+    fn apply_wake(
+        &self,
+        moving: &mut Moving,
+        session: &SessionId,
+        expected_seq: u64,
+        wake_at: Option<TimestampMs>,
+    ) -> io::Result<CommitOutcome> {
+        let known = self.known.lock().get(session).map(|known| known.header);
+        let before = known.map_or_else(|| self.header(session).map(Option::unwrap_or_default), Ok)?;
+        // Nothing was ever said in it: there is nobody to wake.
+        if before.seq != expected_seq || before.seq == 0 {
+            return Ok(CommitOutcome::Fenced { actual_seq: before.seq });
+        }
+        let header = Header { wake_at, ..before };
+        self.stage_header(moving, session, before, header);
+        if let Some(known) = self.known.lock().get(session) {
+            known.header = header;
+        }
+        Ok(CommitOutcome::Committed { seq: header.seq })
+    }
+
+    /// A header that changes, and with it when the session wants to be woken.
+    fn stage_header(&self, moving: &mut Moving, session: &SessionId, before: Header, now: Header) {
+        let was = || (before.seq > 0).then(|| before.encode());
+        self.stage(moving, keys::header(self.group(), session), now.encode(), was);
+        self.wakes.lock().change(session, before.wake_at, now.wake_at);
+    }
+
     /// A session's header, the hash of a key, and the turns whose keys have the same one. Learns a session that it did
     /// not know.
-    fn end_of(&self, session: &SessionId, key: &IdempotencyKey) -> io::Result<(HeaderRecord, u32, Vec<u64>)> {
+    fn end_of(&self, session: &SessionId, key: &IdempotencyKey) -> io::Result<(Header, u32, Vec<u64>)> {
         let found = |known: &Known, hash: u32| (known.header, hash, known.turns_with(hash));
         {
             let mut known = self.known.lock();
@@ -106,7 +145,7 @@ impl GroupState {
             }
         }
         // Entries are applied one at a time: nobody else changes the session meanwhile.
-        let header = self.read::<HeaderRecord>(&keys::header(self.group(), session))?.unwrap_or_default();
+        let header = self.header(session)?.unwrap_or_default();
         let first = window_begins(header.seq);
         let turns = self.turns_between(session, first, header.seq)?;
         if !turns.iter().map(|t| t.seq).eq(first..=header.seq) {
@@ -143,15 +182,16 @@ impl GroupState {
         let before = self.read::<ControlState>(&key)?;
         let mut state = before.clone().unwrap_or_default();
         let outcome = state.apply(command);
-        self.stage(moving, key, &state, before.as_ref());
+        let was = || before.as_ref().map(|before| codec::encode(before).into());
+        self.stage(moving, key, codec::encode(&state).into(), was);
         Ok(Applied::Control(outcome))
     }
 
     /// A change that everybody sees from now on, and what was there before.
-    fn stage<R: Record>(&self, moving: &mut Moving, key: Vec<u8>, record: &R, before: Option<&R>) {
+    fn stage(&self, moving: &mut Moving, key: Vec<u8>, value: Bytes, before: impl FnOnce() -> Option<Bytes>) {
         if let Some(copying) = &mut moving.copying {
-            copying.keep(&key, || before.map(|before| codec::encode(before).into()));
+            copying.keep(&key, before);
         }
-        self.fresh.lock().stage((key, Some(codec::encode(record).into())));
+        self.fresh.lock().stage((key, Some(value)));
     }
 }

@@ -70,6 +70,7 @@ impl GroupState {
         let applied = AppliedRecord { last: head.last, membership: head.membership };
         self.store.apply(vec![(keys::applied(group), Some(codec::encode(&applied).into())), (install_key, None)])?;
         self.store.barrier()?;
+        self.index_wakes()?;
         moving.last = head.last.map(LogId::from);
         moving.membership = membership;
         Ok(())

@@ -21,6 +21,7 @@ mod check;
 mod copy;
 mod found;
 mod fresh;
+mod header;
 mod incoming;
 mod install;
 mod pace;
@@ -29,9 +30,11 @@ mod retire;
 mod sessions;
 mod snapshot;
 mod state;
+mod wakes;
 
 pub use copy::SnapshotData;
 pub(crate) use found::DamageFound;
+pub(crate) use header::Header;
 pub(crate) use retire::wipe_replica;
 pub use snapshot::SnapshotFile;
 

@@ -1,6 +1,7 @@
 //! What a group knows by heart of sessions that are at work: enough to apply a turn without reading the store.
 
-use crate::{codec::HeaderRecord, limits::KNOWN_KEYS_MAX};
+use super::header::Header;
+use crate::limits::KNOWN_KEYS_MAX;
 use dialogue::{IdempotencyKey, SessionId, limits::IDEMPOTENCY_WINDOW_TURNS};
 use std::{
     collections::{HashMap, VecDeque},
@@ -10,7 +11,7 @@ use std::{
 /// The end of a session.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known {
-    pub(super) header: HeaderRecord,
+    pub(super) header: Header,
     /// Hashes of the keys of its last turns, up to the newest: all of the idempotency window. Small ones, because each
     /// turn looks through all of them; two keys with the same hash are told apart by their turns.
     keys: VecDeque<u32>,
@@ -52,7 +53,7 @@ impl Sessions {
     pub(super) fn learn<'a>(
         &mut self,
         session: SessionId,
-        header: HeaderRecord,
+        header: Header,
         keys: impl Iterator<Item = &'a IdempotencyKey>,
     ) {
         let keys = keys.map(|key| self.hash(key)).collect();
@@ -64,7 +65,7 @@ impl Sessions {
     }
 
     /// A turn was added to a session that is known.
-    pub(super) fn advance(&mut self, session: &SessionId, header: HeaderRecord, key: u32) {
+    pub(super) fn advance(&mut self, session: &SessionId, header: Header, key: u32) {
         let Some(known) = self.young.get_mut(session) else { return };
         known.header = header;
         known.keys.push_back(key);

@@ -6,12 +6,14 @@ use super::{
     copy::{Copies, Copying},
     found::DamageFound,
     fresh::Fresh,
+    header::Header,
     packing::{pack, unpack},
     sessions::{Sessions, window_begins},
+    wakes::WakeIndex,
 };
 use crate::{
     Applied, ControlState,
-    codec::{self, AppliedRecord, DecodeError, HeaderRecord, LogIdRecord, Record},
+    codec::{self, AppliedRecord, DecodeError, LogIdRecord, Record},
     store::{Ack, Damage, Place, Store, WriteOp, Writer, keys},
     types::{Entry, GroupId, LogId, Membership, SnapshotMeta, StoredMembership},
 };
@@ -43,6 +45,8 @@ pub struct GroupState {
     pub(super) fresh: Mutex<Fresh>,
     /// Sessions that are at work.
     pub(super) known: Mutex<Sessions>,
+    /// Those that want to be woken.
+    pub(super) wakes: Mutex<WakeIndex>,
     /// Will somebody flush what is staged?
     flush_due: AtomicBool,
     /// May turns share a record? Snapshots carry records as they are: only when every node reads them.
@@ -122,6 +126,7 @@ impl GroupState {
             stored: Arc::default(),
             fresh: Mutex::default(),
             known: Mutex::default(),
+            wakes: Mutex::default(),
             flush_due: AtomicBool::new(false),
             packs_turns: AtomicBool::new(false),
             whole: RwLock::new(()),
@@ -137,6 +142,7 @@ impl GroupState {
             place,
         };
         this.end_install()?;
+        this.index_wakes()?;
         if let Some(applied) = this.read::<AppliedRecord>(&keys::applied(group))? {
             let mut moving = this.moving.lock();
             moving.last = applied.last.map(LogId::from);
@@ -161,6 +167,12 @@ impl GroupState {
 
     pub(super) fn read<R: Record>(&self, key: &[u8]) -> io::Result<Option<R>> {
         let decoded = self.get(key)?.map(|v| codec::decode(&v)).transpose();
+        decoded.map_err(|e| Damage::new(self.group(), None, format!("the state: {e}")).into())
+    }
+
+    /// A session's header, if it ever was.
+    pub(super) fn header(&self, session: &SessionId) -> io::Result<Option<Header>> {
+        let decoded = self.get(&keys::header(self.group(), session))?.map(|v| Header::decode(&v)).transpose();
         decoded.map_err(|e| Damage::new(self.group(), None, format!("the state: {e}")).into())
     }
 
@@ -272,7 +284,7 @@ impl GroupState {
     /// Number of turns of a session and the turns since its context began.
     pub fn load(&self, session: &SessionId) -> io::Result<SessionSnapshot> {
         let _whole = self.whole.read();
-        let Some(header) = self.read::<HeaderRecord>(&keys::header(self.group(), session))? else {
+        let Some(header) = self.header(session)? else {
             return Ok(SessionSnapshot::default());
         };
         let turns = self.turns_between(session, header.context_begins_seq, header.seq)?;
@@ -290,7 +302,7 @@ impl GroupState {
         if let Some(same) = same {
             return self.turn_with_key(session, key, &same);
         }
-        let Some(header) = self.read::<HeaderRecord>(&keys::header(self.group(), session))? else { return Ok(None) };
+        let Some(header) = self.header(session)? else { return Ok(None) };
         let turns = self.turns_between(session, window_begins(header.seq), header.seq)?;
         Ok(turns.into_iter().find(|turn| turn.key == *key))
     }
@@ -298,7 +310,7 @@ impl GroupState {
     /// Up to `limit` turns behind `after_seq`.
     pub fn turns(&self, session: &SessionId, after_seq: u64, limit: usize) -> io::Result<Vec<TurnRecord>> {
         let _whole = self.whole.read();
-        let Some(header) = self.read::<HeaderRecord>(&keys::header(self.group(), session))? else {
+        let Some(header) = self.header(session)? else {
             return Ok(Vec::new());
         };
         let to = header.seq.min(after_seq.saturating_add(limit as u64));

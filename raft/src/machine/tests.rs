@@ -18,6 +18,8 @@ use std::{
 };
 use tempfile::TempDir;
 
+mod wakes;
+
 /// A state with its writer.
 struct Opened {
     state: Arc<GroupState>,

@@ -4,14 +4,16 @@ use super::{Node, group::Group, proposer::Written};
 use crate::{
     Applied, ControlCommand, ControlOutcome,
     codec::{self, Command},
+    control::FEATURE_TIMERS,
     limits::TURNS_READ_MAX,
     types::{GroupId, Proposal, TypeConfig},
 };
 use dialogue::{
-    CommitOutcome, CommitTurn, IdempotencyKey, NodeId, SessionId, SessionSnapshot, ShardId, TurnRecord,
+    CommitOutcome, CommitTurn, Event, IdempotencyKey, NodeId, SessionId, SessionSnapshot, ShardId, TimestampMs,
+    TurnRecord,
     ids::shard_of,
     limits::COMMIT_BYTES_MAX,
-    ports::{BoxFuture, Consistency, Journal, JournalError, Owner},
+    ports::{BoxFuture, Consistency, Journal, JournalError, Owner, Wakes},
 };
 use openraft::{
     ReadPolicy,
@@ -89,18 +91,62 @@ impl Journal for Node {
         })
     }
 
-    fn commit(&self, command: CommitTurn) -> BoxFuture<'_, Result<CommitOutcome, JournalError>> {
-        Box::pin(async move {
-            let group = self.shard_of(&command.session).into();
-            match self.propose(group, &Command::Turn(Box::new(command))).await? {
-                Applied::Turn(outcome) => Ok(outcome),
-                other => unreachable!("a turn was answered with {other:?}"),
-            }
-        })
+    fn commit_and_wake(
+        &self,
+        command: CommitTurn,
+        wake_at: Option<TimestampMs>,
+    ) -> BoxFuture<'_, Result<CommitOutcome, JournalError>> {
+        let keeps = self.keeps_timers();
+        assert!(keeps || !command.turn.events.iter().any(Event::is_later), "an event that not every node reads");
+        let shard = self.shard_of(&command.session);
+        let turn = Box::new(command);
+        let command = match wake_at.filter(|_| keeps) {
+            None => Command::Turn(turn),
+            Some(wake_at) => Command::WakingTurn { turn, wake_at },
+        };
+        Box::pin(self.propose_turn(shard, command))
+    }
+
+    fn wake_at(
+        &self,
+        session: SessionId,
+        expected_seq: u64,
+        wake_at: Option<TimestampMs>,
+    ) -> BoxFuture<'_, Result<CommitOutcome, JournalError>> {
+        assert!(self.keeps_timers(), "a command that not every node reads");
+        let shard = self.shard_of(&session);
+        Box::pin(self.propose_turn(shard, Command::Wake { session, expected_seq, wake_at }))
+    }
+
+    fn keeps_timers(&self) -> bool {
+        self.view.borrow().feature_level >= FEATURE_TIMERS
+    }
+}
+
+impl Wakes for Node {
+    fn led(&self) -> Vec<ShardId> {
+        let groups = self.groups.read();
+        groups.values().filter(|group| group.leads()).filter_map(|group| group.id.shard()).collect()
+    }
+
+    fn due(&self, shard: ShardId, at: TimestampMs, limit: usize) -> Vec<(TimestampMs, SessionId)> {
+        self.find(shard.into()).map(|group| group.state.due(at, limit)).unwrap_or_default()
+    }
+
+    fn pending(&self) -> usize {
+        let led = self.led().into_iter().filter_map(|shard| self.find(shard.into()));
+        led.map(|group| group.state.wakes_pending()).sum()
     }
 }
 
 impl Node {
+    async fn propose_turn(&self, shard: ShardId, command: Command) -> Result<CommitOutcome, JournalError> {
+        match self.propose(shard.into(), &command).await? {
+            Applied::Turn(outcome) => Ok(outcome),
+            other => unreachable!("a turn was answered with {other:?}"),
+        }
+    }
+
     fn shard_group(&self, session: &SessionId) -> Arc<Group> {
         self.group(self.shard_of(session).into())
     }

@@ -55,6 +55,10 @@ pub fn control(group: GroupId) -> Vec<u8> {
 pub fn header(group: GroupId, session: &SessionId) -> Vec<u8> {
     key(b's', group, &[b"h", session.as_str().as_bytes()])
 }
+/// In front of the headers of all sessions.
+pub fn headers(group: GroupId) -> Vec<u8> {
+    key(b's', group, &[b"h"])
+}
 /// A turn. No session id holds a zero byte.
 pub fn turn(group: GroupId, session: &SessionId, seq: u64) -> Vec<u8> {
     key(b's', group, &[b"t", session.as_str().as_bytes(), b"\0", &seq.to_be_bytes()])

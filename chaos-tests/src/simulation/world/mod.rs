@@ -11,16 +11,17 @@ use super::{
     chance::Chance,
     clients::{Client, Seeing},
     disk::Disk,
-    invariants::{self, Invariant, Seen, Sight},
+    invariants::{self, Held, Invariant, Seen, Sight},
     machine::{App, Machine, Process, address},
     message::{Answer, Message, Post},
     network::{Answers, MachineId, Network},
     plan::Plan,
     report::{Broken, Report},
 };
+use dialogue::{ShardId, TimestampMs, ports::Wakes};
 use drills::history::History;
 use futures::FutureExt;
-use questions::{last_turn, view};
+use questions::{last_turn, log_view, timers, view};
 use raft::store::Survivors;
 use std::{
     collections::BTreeMap,
@@ -73,7 +74,7 @@ impl World {
                 }
             }
         }
-        let engine = assistant::engine();
+        let engine = assistant::engine(plan.expiry_ms);
         let machine = |id: MachineId| {
             let chance = Chance::of(plan.seed, &format!("disk {id}"));
             let disk = Disk::new(plan.seed ^ id as u64, plan.barrier_us, chance);
@@ -208,6 +209,9 @@ impl World {
         }
         self.look(true)?;
         let within = HEALED_WITHIN * self.election_us();
+        self.until(within, "something is due, and is not done", Self::nothing_is_due)?;
+        let clocks = self.machines.iter().map(|m| m.wall(self.now_us).as_millis() as u64);
+        let wall_ms = clocks.min().unwrap_or(0);
         let mut views = Vec::new();
         for to in 0..self.machines.len() {
             let (post, sessions) = (self.post.clone(), self.plan.load.sessions);
@@ -219,11 +223,16 @@ impl World {
                 _ => return Err(self.stuck(&format!("machine {to} does not say what it holds"))),
             }
         }
-        let history =
-            History { attempts: self.seeing.attempts.lock().clone(), reads: self.seeing.reads.lock().clone(), views };
+        let mut attempts = self.seeing.attempts.lock().clone();
+        attempts.extend(views.first().map(|turns| timers(turns, &attempts)).unwrap_or_default());
+        let (logged, reads) = (views.iter().enumerate().map(|(to, turns)| log_view(to, turns)), &self.seeing.reads);
+        let history = History { attempts, reads: reads.lock().clone(), views: logged.collect() };
+        let sessions = views.into_iter().next().unwrap_or_default();
+        self.report.timers = sessions.values().flatten().filter(|turn| turn.key.is_of_timer()).count() as u64;
+        let held = Held { sessions, wall_ms, expiry_ms: self.plan.expiry_ms };
         self.report.views = history.views.clone();
         for invariant in &mut self.invariants {
-            if let Err(what) = invariant.end(&history) {
+            if let Err(what) = invariant.end(&history).and_then(|()| invariant.sessions(&held)) {
                 return Err(Broken { invariant: invariant.name().into(), at_ms: self.now_us / 1_000, what });
             }
         }
@@ -246,6 +255,21 @@ impl World {
             self.step()?;
         }
         Ok(())
+    }
+
+    /// Has each shard a leader that has nothing left to do at once?
+    fn nothing_is_due(&self) -> bool {
+        let idle = |shard: u32| {
+            let leads = self.machines.iter().filter_map(|machine| {
+                let app = machine.app()?;
+                let wall = TimestampMs(machine.wall(self.now_us).as_millis() as u64);
+                let leads = app.raft.led().contains(&ShardId(shard));
+                leads.then(|| app.raft.due(ShardId(shard), wall, 1).is_empty())
+            });
+            let leads: Vec<bool> = leads.collect();
+            !leads.is_empty() && leads.into_iter().all(|idle| idle)
+        };
+        (0..self.plan.shards).all(idle)
     }
 
     fn all_ready(&self) -> bool {

@@ -5,9 +5,16 @@ use super::super::{
     message::{Answer, Ask, Post},
     network::MachineId,
 };
-use drills::history::{Attempt, LogView, LoggedTurn, Outcome};
+use dialogue::TurnRecord;
+use drills::history::{Ack, Attempt, LogView, Outcome};
 use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
+
+/// The number of the client that timers are.
+const TIMERS: u32 = u32::MAX - 1;
+
+/// The turns of all sessions, as a node has them.
+pub(super) type Turns = BTreeMap<String, Vec<TurnRecord>>;
 
 /// Turns of a page.
 const PAGE: u32 = 200;
@@ -49,19 +56,20 @@ pub(super) async fn last_turn(
 }
 
 /// Everything that a node says it holds, by linearizable reads.
-pub(super) async fn view(post: &Post, to: MachineId, sessions: usize, patience: Duration) -> Option<LogView> {
+pub(super) async fn view(post: &Post, to: MachineId, sessions: usize, patience: Duration) -> Option<Turns> {
     let begun = Instant::now();
-    let mut view = LogView { node: format!("machine {to}"), sessions: BTreeMap::new() };
+    let mut all = Turns::new();
     for number in 0..sessions {
         let session = clients::session(number);
-        let mut turns: Vec<LoggedTurn> = Vec::new();
+        let mut turns: Vec<TurnRecord> = Vec::new();
         loop {
             let after_seq = turns.last().map_or(0, |t| t.seq);
             let ask = Ask::Read { session: session.clone(), after_seq, limit: PAGE, local: false };
             match post.ask(to, ask, one_answer(patience)).await {
                 Some(Answer::Read(Ok(page))) => {
-                    turns.extend(page.turns.iter().map(clients::logged));
-                    if page.turns.len() < PAGE as usize {
+                    let whole = page.turns.len() >= PAGE as usize;
+                    turns.extend(page.turns);
+                    if !whole {
                         break;
                     }
                 }
@@ -69,7 +77,50 @@ pub(super) async fn view(post: &Post, to: MachineId, sessions: usize, patience: 
                 _ => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         }
-        view.sessions.insert(session, turns);
+        all.insert(session, turns);
     }
-    Some(view)
+    Some(all)
+}
+
+/// The same as the checker of histories reads it.
+pub(super) fn log_view(node: MachineId, turns: &Turns) -> LogView {
+    let logged = |turns: &Vec<TurnRecord>| turns.iter().map(clients::logged).collect();
+    let sessions = turns.iter().map(|(session, turns)| (session.clone(), logged(turns))).collect();
+    LogView { node: format!("machine {node}"), sessions }
+}
+
+/// The turns of timers, as attempts of a client that nobody sees: it has invoked each at some moment behind the invocation of the
+/// turn in front of it, and is told of it before the next turn is acknowledged, if one is.
+pub(super) fn timers(turns: &Turns, attempts: &[Attempt]) -> Vec<Attempt> {
+    let mut times: BTreeMap<(&str, &str), (u64, Option<u64>)> = BTreeMap::new();
+    for attempt in attempts {
+        let acknowledged = matches!(attempt.outcome, Outcome::Acknowledged(_)).then_some(attempt.end_ns);
+        let known = times.entry((&attempt.session, &attempt.key)).or_insert((attempt.start_ns, acknowledged));
+        known.0 = known.0.min(attempt.start_ns);
+        known.1 = known.1.into_iter().chain(acknowledged).min();
+    }
+    let mut out = Vec::new();
+    for (session, turns) in turns {
+        for (i, turn) in turns.iter().enumerate().filter(|(_, turn)| turn.key.is_of_timer()) {
+            let times_of = |turn: &TurnRecord| times.get(&(session.as_str(), turn.key.as_str())).copied();
+            let start_ns = turns[..i].iter().rev().find_map(times_of).map_or(0, |(invoked, _)| invoked);
+            let told_ns = turns[i..].iter().find_map(|turn| times_of(turn)?.1);
+            let logged = clients::logged(turn);
+            let ack = Ack { seq: logged.seq, replies: logged.replies, replayed: false, node: None, shard: None };
+            out.push(Attempt {
+                client: TIMERS,
+                session: session.clone(),
+                key: logged.key,
+                text: logged.text,
+                target: 0,
+                start_ns,
+                end_ns: told_ns.unwrap_or(start_ns).max(start_ns),
+                outcome: match told_ns {
+                    Some(_) => Outcome::Acknowledged(ack),
+                    None => Outcome::Unknown { why: "nobody was told".into() },
+                },
+            });
+        }
+    }
+    out
 }

@@ -77,7 +77,11 @@ pub(super) fn endpoint(cx: &mut Cx, config: &mut Config, key: &Key, node: &Node)
                 Some(url) => config.action_endpoint = Some(url),
                 None => cx.error(&place, "action_endpoint.url", "is missing"),
             }
-            for (key, _) in pairs.iter().filter(|(k, _)| k.text != "url") {
+            if let Some(node) = get(pairs, "enable_selective_domain") {
+                config.selective_domain = cx.bool(node, "action_endpoint.enable_selective_domain") == Some(true);
+            }
+            let read = ["url", "enable_selective_domain"];
+            for (key, _) in pairs.iter().filter(|(k, _)| !read.contains(&k.text.as_str())) {
                 let place = cx.key_place(key);
                 cx.warn(
                     &place,
