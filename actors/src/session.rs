@@ -101,7 +101,7 @@ impl SessionState {
             let understanding = self.understand(request).await?;
             let turn = self.work_out(request, understanding).await?;
             match self.commit(seq, turn).await? {
-                Some(reply) => return check_key(request, reply),
+                Some(reply) => return self.check_key(request, reply),
                 None => self.memory = None,
             }
         }
@@ -128,7 +128,7 @@ impl SessionState {
             return Ok(None);
         }
         let found = self.world.journal.recorded(self.session.clone(), request.key.clone()).await?;
-        found.map(|turn| check_key(request, self.reply(turn, true))).transpose()
+        found.map(|turn| self.check_key(request, self.reply(turn, true))).transpose()
     }
 
     async fn understand(&self, request: &TurnRequest) -> Result<Understanding, TurnError> {
@@ -166,7 +166,7 @@ impl SessionState {
                 seed: hash64(self.session.as_str().as_bytes()) ^ seq,
             },
         );
-        let TurnOutcome { events, replies, intent, entities, failure } = loop {
+        let TurnOutcome { text, events, replies, intent, entities, failure } = loop {
             match run.step() {
                 Step::Act(call) => run.acted(self.world.actions.run(call).await),
                 Step::Done(outcome) => break outcome,
@@ -182,7 +182,8 @@ impl SessionState {
             key: if planted_bug("ignore-key") { fresh_key(&request.key, seq) } else { request.key.clone() },
             at,
             release: self.world.brain.release.clone(),
-            text: request.text.clone(),
+            // Not the request's: personal data may be masked.
+            text,
             intent,
             entities,
             events,
@@ -218,6 +219,14 @@ impl SessionState {
         }
     }
 
+    /// A key names one text: under another one it is a client's mistake, and it must not pass for an answer.
+    fn check_key(&self, request: &TurnRequest, reply: TurnReply) -> Result<TurnReply, TurnError> {
+        if self.world.brain.engine.is_record_of(&reply.turn.text, &request.text) {
+            return Ok(reply);
+        }
+        Err(TurnError::KeyReused { seq: reply.turn.seq })
+    }
+
     fn reply(&self, turn: TurnRecord, replayed: bool) -> TurnReply {
         let served_by = crate::ServedBy { node: self.world.node, zone: self.world.zone.clone(), shard: self.shard };
         TurnReply { turn, replayed, served_by }
@@ -234,14 +243,6 @@ impl Memory {
         self.seq = self.seq.max(turn.seq);
         self.last_at = Some(turn.at);
     }
-}
-
-/// A key names one text: under another one it is a client's mistake, and it must not pass for an answer.
-fn check_key(request: &TurnRequest, reply: TurnReply) -> Result<TurnReply, TurnError> {
-    if reply.turn.text == request.text {
-        return Ok(reply);
-    }
-    Err(TurnError::KeyReused { seq: reply.turn.seq })
 }
 
 /// Another key for every turn, for the planted bug.

@@ -12,7 +12,7 @@ pub(crate) use load::{BUILT_IN_ACTIONS, DEFAULT_INTENTS, did_you_mean};
 
 pub use assistant::{Assistant, Loaded, LookupTable, NamedRegex};
 pub use config::{
-    Config, ExtractorConfig, FallbackConfig, LearnedConfig, MemoizationConfig, RegexExtractorConfig, RulePolicyConfig,
+    AnalyzerConfig, Config, ExtractorConfig, FallbackConfig, LearnedConfig, MemoizationConfig, RegexExtractorConfig, RulePolicyConfig,
     SelectorConfig, Threshold,
 };
 pub use domain::{
