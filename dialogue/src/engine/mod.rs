@@ -9,6 +9,7 @@ mod external;
 pub(crate) mod extract;
 mod forms;
 mod learned;
+mod masked;
 mod matching;
 mod memoization;
 mod policy;

@@ -3,7 +3,12 @@
 //! What a turn does, says, records and sends to an action server comes from the masked message, so that nothing behind this
 //! place can leak what it never had.
 
-use super::{TurnInput, analyze::pii_language, shortcut};
+use super::{
+    TurnInput,
+    analyze::pii_language,
+    masked::{Masked, begins, each_leaf, placeholder},
+    shortcut,
+};
 use crate::{Entity, PersonalData, Value, format::Assistant};
 use analysis::{Language, PiiKind, PiiSpan};
 use std::collections::BTreeSet;
@@ -77,9 +82,10 @@ impl Privacy {
         if recorded == text {
             return true;
         }
+        let begins = begins(text);
         let (mut rest, mut at) = (recorded, 0);
         for span in analysis::pii(text, self.language) {
-            let (start, end) = (byte_of(text, span.start), byte_of(text, span.end));
+            let (start, end) = (begins[span.start], begins[span.end]);
             let Some(behind) = rest.strip_prefix(&text[at..start]) else { return false };
             let Some(behind) =
                 behind.strip_prefix(&*placeholder(span.kind)).or_else(|| behind.strip_prefix(&text[start..end]))
@@ -108,8 +114,7 @@ impl Privacy {
             heard.replace_in(&mut entity.value, hides);
             self.mask_texts(&mut entity.value, hides);
         } else if heard.hidden.iter().any(|h| start < h.span.1 && h.span.0 < end && hides(h.kind)) {
-            let surface = heard.text.chars().skip(entity.start as usize).take((entity.end - entity.start) as usize);
-            entity.value = Value::Text(surface.collect());
+            entity.value = Value::from(heard.words(entity.start, entity.end));
         } else {
             heard.replace_in(&mut entity.value, hides);
         }
@@ -124,90 +129,4 @@ impl Privacy {
             }
         });
     }
-}
-
-/// A text without what is masked, and what was where.
-struct Masked {
-    text: String,
-    hidden: Vec<Hidden>,
-}
-
-/// What a placeholder stands for.
-struct Hidden {
-    kind: PiiKind,
-    /// Characters of the text as it was said.
-    span: (u32, u32),
-    /// Characters of the masked text.
-    shown: (u32, u32),
-    words: String,
-}
-
-impl Masked {
-    fn new(text: &str, spans: Vec<PiiSpan>) -> Self {
-        let masked = analysis::mask(text, &spans);
-        // How far what follows has moved; placeholders may be longer or shorter than what they stand for.
-        let mut moved = 0_i64;
-        let mut hidden = Vec::with_capacity(spans.len());
-        for PiiSpan { kind, start, end } in spans {
-            let begin = start as i64 + moved;
-            let length = placeholder(kind).chars().count() as i64;
-            hidden.push(Hidden {
-                kind,
-                span: (start as u32, end as u32),
-                shown: (begin as u32, (begin + length) as u32),
-                words: text[byte_of(text, start)..byte_of(text, end)].to_owned(),
-            });
-            moved = begin + length - end as i64;
-        }
-        Masked { text: masked, hidden }
-    }
-
-    /// Where in the masked text a span of the text is; one that begins or ends inside of what is hidden has all of the placeholder.
-    fn place(&self, start: u32, end: u32) -> (u32, u32) {
-        let behind = |at: u32| self.hidden.iter().rev().find(|h| h.span.1 <= at);
-        let moved = |at: u32| behind(at).map_or(at, |h| at - h.span.1 + h.shown.1);
-        let around = |at: u32| self.hidden.iter().find(|h| h.span.0 < at && at < h.span.1);
-        (
-            around(start).map_or_else(|| moved(start), |h| h.shown.0),
-            around(end).map_or_else(|| moved(end), |h| h.shown.1),
-        )
-    }
-
-    /// Puts placeholders where a value repeats what was hidden, of the kinds that `hides` names.
-    fn replace_in(&self, value: &mut Value, hides: impl Fn(PiiKind) -> bool) {
-        if self.hidden.is_empty() {
-            return;
-        }
-        each_leaf(value, &mut |leaf| {
-            for hidden in self.hidden.iter().filter(|h| hides(h.kind)) {
-                match leaf {
-                    Value::Text(text) if text.contains(&hidden.words) => {
-                        *text = text.replace(&hidden.words, &placeholder(hidden.kind));
-                    }
-                    Value::Int(_) | Value::Float(_) if leaf.display() == hidden.words => {
-                        *leaf = Value::Text(placeholder(hidden.kind));
-                    }
-                    _ => {}
-                }
-            }
-        });
-    }
-}
-
-/// Calls `change` with every value that holds no others.
-fn each_leaf(value: &mut Value, change: &mut impl FnMut(&mut Value)) {
-    match value {
-        Value::List(list) => list.iter_mut().for_each(|value| each_leaf(value, change)),
-        Value::Map(map) => map.values_mut().for_each(|value| each_leaf(value, change)),
-        leaf => change(leaf),
-    }
-}
-
-fn placeholder(kind: PiiKind) -> String {
-    format!("[{}]", kind.name())
-}
-
-/// Where a character begins, in bytes; the end of the text for all behind it.
-fn byte_of(text: &str, character: usize) -> usize {
-    text.char_indices().nth(character).map_or(text.len(), |(at, _)| at)
 }
