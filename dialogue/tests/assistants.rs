@@ -8,6 +8,7 @@ use std::path::Path;
 use tertulia_dialogue::{
     check::{perfect_parse, play_test_story, run_test_story},
     engine::Engine,
+    format::Assistant,
     ports::ActionResult,
 };
 
@@ -75,7 +76,10 @@ fn tienda_loads_without_a_warning_and_passes_its_tests() {
 fn tienda_tests_use_words_that_are_not_examples() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bots/tienda");
     let (engine, _) = engine_of(&dir);
-    let assistant = engine.assistant();
+    not_examples(engine.assistant());
+}
+
+fn not_examples(assistant: &Assistant) {
     let texts = assistant.tests.iter().flat_map(|t| &t.steps).filter_map(|s| match s {
         tertulia_dialogue::format::StoryStep::User(user) => user.text.as_ref(),
         _ => None,
@@ -83,4 +87,19 @@ fn tienda_tests_use_words_that_are_not_examples() {
     for text in texts {
         assert!(!assistant.nlu.iter().any(|e| e.text == *text), "{text:?} is an example");
     }
+}
+
+#[test]
+fn chaguan_passes_its_tests_with_words_that_are_not_examples() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bots/chaguan");
+    let (engine, warnings) = engine_of(&dir);
+    assert_eq!(warnings, Vec::<String>::new());
+    let assistant = engine.assistant();
+    for intent in assistant.domain.intents.keys() {
+        let examples = assistant.nlu.iter().filter(|e| e.intent == *intent).count();
+        assert!(examples >= 6, "{intent} has {examples} examples");
+    }
+    assert_eq!(predicted(&engine), (4, String::new()));
+    assert_eq!(played(&engine), (4, String::new()));
+    not_examples(assistant);
 }

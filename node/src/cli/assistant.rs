@@ -78,7 +78,7 @@ impl ReleaseArgs {
             crate::brain::load_release(&release, &encoder, &options)
         })
         .await??;
-        Ok((loaded.engine, loaded.scorer))
+        Ok((std::sync::Arc::new(loaded.engine), loaded.scorer))
     }
 }
 

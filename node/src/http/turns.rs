@@ -8,7 +8,9 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::IntoResponse;
 use dialogue::tracker::Tracker;
-use dialogue::{Entity, Event, IdempotencyKey, Reply, ScoredIntent, SessionId, TextAnalysis, TurnRecord, Value, limits};
+use dialogue::{
+    Entity, Event, IdempotencyKey, Reply, ScoredIntent, SessionId, TextAnalysis, TurnRecord, Value, limits,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;

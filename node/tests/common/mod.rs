@@ -65,7 +65,11 @@ pub struct Node {
 impl Node {
     /// Writes a configuration; `extra` is appended to it.
     pub fn config(dir: &Path, cluster: &str, http: u16, extra: &str) -> PathBuf {
-        let (release, peer) = (release().display(), free_port());
+        Self::config_of(release(), dir, cluster, http, extra)
+    }
+
+    fn config_of(release: &Path, dir: &Path, cluster: &str, http: u16, extra: &str) -> PathBuf {
+        let (release, peer) = (release.display(), free_port());
         let data = dir.join("data");
         let config = format!(
             "cluster: {cluster}\nnode: 1\nzone: a\ndata_dir: {}\nrelease: {release}\nshards: 4\n\
@@ -79,9 +83,14 @@ impl Node {
     }
 
     pub async fn start(extra: &str) -> Self {
+        Self::start_of(release(), extra).await
+    }
+
+    /// With a release of the test's own.
+    pub async fn start_of(release: &Path, extra: &str) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let port = free_port();
-        let config = Self::config(dir.path(), "test", port, extra);
+        let config = Self::config_of(release, dir.path(), "test", port, extra);
         let mut node = Self { url: format!("http://127.0.0.1:{port}"), dir, child: Self::spawn(&config), config };
         node.wait_until_ready().await;
         node
