@@ -122,7 +122,7 @@ impl SessionState {
             let understanding = self.understand(request).await?;
             let worked_out = self.work_out(request, understanding).await;
             match self.commit(seq, worked_out).await? {
-                Some(reply) => return check_key(request, reply),
+                Some(reply) => return self.check_key(request, reply),
                 None => self.memory = None,
             }
         }
@@ -149,7 +149,7 @@ impl SessionState {
             return Ok(None);
         }
         let found = self.world.journal.recorded(self.session.clone(), request.key.clone()).await?;
-        found.map(|turn| check_key(request, self.reply(turn, true))).transpose()
+        found.map(|turn| self.check_key(request, self.reply(turn, true))).transpose()
     }
 
     async fn understand(&self, request: &TurnRequest) -> Result<Understanding, TurnError> {
@@ -201,9 +201,9 @@ impl SessionState {
     /// Runs the policies until the turn ends. Writes nothing.
     pub(crate) async fn run(&self, memory: &Memory, input: TurnInput, deadline: Instant) -> WorkedOut {
         let seq = memory.seq + 1;
-        let (key, text, at) = (input.key.clone(), input.text.clone(), input.at);
+        let (key, at) = (input.key.clone(), input.at);
         let mut run = self.world.brain.engine.begin(&memory.tracker, input);
-        let TurnOutcome { mut events, replies, intent, entities, wake_at, failure } = loop {
+        let TurnOutcome { text, mut events, replies, intent, entities, wake_at, failure } = loop {
             match run.step() {
                 Step::Act(call) => {
                     let action = call.action.clone();
@@ -223,6 +223,7 @@ impl SessionState {
             events.retain(|event| !event.is_later());
         }
         let release = self.world.brain.release.clone();
+        // The text is not the request's: personal data may be masked.
         let turn = TurnRecord { seq, key, at, release, text, intent, entities, events, replies };
         WorkedOut { turn, wake_at }
     }
@@ -269,6 +270,14 @@ impl SessionState {
         }
     }
 
+    /// A key names one text: under another one it is a client's mistake, and it must not pass for an answer.
+    fn check_key(&self, request: &TurnRequest, reply: TurnReply) -> Result<TurnReply, TurnError> {
+        if self.world.brain.engine.is_record_of(&reply.turn.text, &request.text) {
+            return Ok(reply);
+        }
+        Err(TurnError::KeyReused { seq: reply.turn.seq })
+    }
+
     fn reply(&self, turn: TurnRecord, replayed: bool) -> TurnReply {
         let served_by = crate::ServedBy { node: self.world.node, zone: self.world.zone.clone(), shard: self.shard };
         TurnReply { turn, replayed, served_by }
@@ -285,14 +294,6 @@ impl Memory {
         self.seq = self.seq.max(turn.seq);
         self.last_at = Some(turn.at);
     }
-}
-
-/// A key names one text: under another one it is a client's mistake, and it must not pass for an answer.
-fn check_key(request: &TurnRequest, reply: TurnReply) -> Result<TurnReply, TurnError> {
-    if reply.turn.text == request.text {
-        return Ok(reply);
-    }
-    Err(TurnError::KeyReused { seq: reply.turn.seq })
 }
 
 /// Another key for every turn, for planted bugs.

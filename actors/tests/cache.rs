@@ -56,6 +56,7 @@ fn understand(text: &str) -> Understanding {
         ranking: (0..intents).map(intent).collect(),
         entities: (0..entities).map(entity).collect(),
         selections: (0..selections).map(selection).collect(),
+        analysis: None,
     }
 }
 

@@ -3,6 +3,7 @@
 mod inference;
 mod node;
 mod planted;
+mod privacy;
 
 pub use inference::{CpuPrecision, Device, InferenceOptions, MemoryLimit, Precision};
 pub use node::{
@@ -10,3 +11,4 @@ pub use node::{
     SessionOptions, TlsOptions,
 };
 pub use planted::{PLANTED_BUGS, is_previous_version, planted_bug};
+pub use privacy::{MaskedData, PrivacyOptions};

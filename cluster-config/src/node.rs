@@ -1,6 +1,7 @@
 //! `NodeConfig`: everything that `tertulia serve --config FILE` reads.
 
 use crate::inference::InferenceOptions;
+use crate::privacy::PrivacyOptions;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
@@ -85,6 +86,9 @@ pub struct NodeConfig {
     /// Admission.
     #[serde(default)]
     pub limits: LimitOptions,
+    /// What is masked in what users say.
+    #[serde(default)]
+    pub privacy: PrivacyOptions,
     /// Where custom actions run (`http://host:port/webhook`); without it a custom action fails with a clear reply.
     /// In place of the assistant's own `endpoints.yml`.
     #[serde(default)]

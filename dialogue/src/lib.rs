@@ -14,12 +14,15 @@ pub mod ids;
 pub mod limits;
 pub mod ports;
 mod rasa_json;
+pub mod text_analysis;
 pub mod tracker;
 pub mod understanding;
 pub mod value;
 
+pub use analysis::PiiKind;
 pub use command::{CommitOutcome, CommitTurn, Reply, ReplyButton, SessionSnapshot, TurnRecord};
 pub use event::Event;
 pub use ids::{IdempotencyKey, NodeId, ReleaseId, SessionId, ShardId, TimestampMs, Zone};
+pub use text_analysis::{PersonalData, TextAnalysis, TextLanguage, TextSentiment};
 pub use understanding::{EncodedUtterance, Entity, NluExample, ScoredIntent, Selection, Understanding};
 pub use value::Value;

@@ -16,6 +16,8 @@ pub const COMMIT_BYTES_MAX: usize = 60 * 1024;
 pub const PENDING_REMINDERS_MAX: usize = 64;
 /// Most events that an activation folds; a session restarts its context past that.
 pub const EVENTS_PER_ACTIVATION_MAX: usize = 8192;
+/// Most places with personal data that the analysis of a text names: it is recorded with the turn. All that are found are masked.
+pub const PII_SPANS_MAX: usize = 64;
 /// How deep a [`Value`](crate::Value) may be nested where it is read. More than JSON's 128, so that whatever came in as
 /// JSON can be read back.
 pub const VALUE_DEPTH_MAX: usize = 256;

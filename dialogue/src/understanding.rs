@@ -1,6 +1,6 @@
 //! What the language understanding makes of an utterance, and the examples that it learns from.
 
-use crate::Value;
+use crate::{TextAnalysis, Value};
 use serde::{Deserialize, Serialize};
 
 /// An intent and how sure the classifier is of it.
@@ -46,6 +46,8 @@ pub struct Understanding {
     pub entities: Vec<Entity>,
     /// What the response selectors chose, one for each retrieval intent that has one.
     pub selections: Vec<Selection>,
+    /// What the pipeline's `TextAnalyzer` read off the text; none without one.
+    pub analysis: Option<TextAnalysis>,
 }
 
 /// What a response selector makes of an utterance.

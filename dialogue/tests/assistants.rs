@@ -80,7 +80,10 @@ fn tienda_loads_without_a_warning_and_passes_its_tests() {
 fn tienda_tests_use_words_that_are_not_examples() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bots/tienda");
     let (engine, _) = engine_of(&dir);
-    let assistant = engine.assistant();
+    not_examples(engine.assistant());
+}
+
+fn not_examples(assistant: &Assistant) {
     let texts = assistant.tests.iter().flat_map(|t| &t.steps).filter_map(|s| match s {
         tertulia_dialogue::format::StoryStep::User(user) => user.text.as_ref(),
         _ => None,
@@ -192,4 +195,19 @@ fn viaje_plays_what_its_tests_tell_once_a_policy_knows_them() {
         let report = play_test_story(&engine, test, &perfect_parse(tests), &mut act);
         assert!(report.passed, "{report}");
     }
+}
+
+#[test]
+fn chaguan_passes_its_tests_with_words_that_are_not_examples() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bots/chaguan");
+    let (engine, warnings) = engine_of(&dir);
+    assert_eq!(warnings, Vec::<String>::new());
+    let assistant = engine.assistant();
+    for intent in assistant.domain.intents.keys() {
+        let examples = assistant.nlu.iter().filter(|e| e.intent == *intent).count();
+        assert!(examples >= 6, "{intent} has {examples} examples");
+    }
+    assert_eq!(predicted(&engine), (4, String::new()));
+    assert_eq!(played(&engine), (4, String::new()));
+    not_examples(assistant);
 }

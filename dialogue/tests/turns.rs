@@ -498,6 +498,7 @@ fn understanding_is_completed() {
         ranking: vec![scored("unknown", 0.99), scored("inform", first), scored("greet", second)],
         entities: vec![],
         selections: vec![],
+        analysis: None,
     };
     let understood = engine.understand(raw(0.8, 0.1), TimestampMs(0));
     assert_eq!(understood.intent, scored("inform", 0.8));

@@ -45,7 +45,7 @@ pub fn encoder_of(release: &Path) -> anyhow::Result<String> {
 /// A release that was loaded.
 pub struct LoadedRelease {
     /// Its compiled assistant.
-    pub engine: Arc<Engine>,
+    pub engine: Engine,
     /// Its understanding.
     pub scorer: Arc<dyn Scorer>,
     /// Where that runs.
@@ -64,7 +64,7 @@ pub fn load_release(release: &Path, encoder: &Path, options: &InferenceOptions) 
     let encoder = load_encoder(encoder, options)?;
     let compute = encoder.compute().clone();
     let model = NluModel::load(encoder, trained.heads, options)?;
-    Ok(LoadedRelease { engine: Arc::new(engine), scorer: Arc::new(model), compute, id })
+    Ok(LoadedRelease { engine, scorer: Arc::new(model), compute, id })
 }
 
 /// The host's memory for the cache of understandings, which is held for as long as there may be one; refused where it does not fit beside

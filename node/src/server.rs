@@ -6,9 +6,9 @@ use crate::http::{App, routes};
 use crate::peers::{PeerTurns, TurnService};
 use actors::{Brain, GpuHandle, Router, Sessions, Timers};
 use anyhow::Context;
-use cluster_config::NodeConfig;
+use cluster_config::{NodeConfig, PrivacyOptions};
 use dialogue::ports::{Clock, Journal};
-use dialogue::{TimestampMs, Zone};
+use dialogue::{PiiKind, TimestampMs, Zone};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,8 +44,10 @@ pub async fn serve(config: NodeConfig, metrics: PrometheusHandle) -> anyhow::Res
     };
     let encoder = crate::model_store::encoder_at(&encoder).context("encoder")?;
     let (release_dir, inference) = (config.release.clone(), config.inference.clone());
-    let LoadedRelease { engine, scorer, compute, id: release } =
+    let LoadedRelease { mut engine, scorer, compute, id: release } =
         tokio::task::spawn_blocking(move || crate::brain::load_release(&release_dir, &encoder, &inference)).await??;
+    engine.require_masks(&masked_kinds(&config.privacy), config.privacy.keep_entity_values);
+    let engine = Arc::new(engine);
     tracing::info!(release = release.as_str(), encoder = scorer.describe(), "the release is loaded");
     // Until the node ends.
     let _cache_memory = crate::brain::reserve_cache(&compute, &config.inference)?;
@@ -118,6 +120,11 @@ pub async fn serve(config: NodeConfig, metrics: PrometheusHandle) -> anyhow::Res
     Ok(())
 }
 
+/// The kinds of personal data that the configuration names.
+fn masked_kinds(options: &PrivacyOptions) -> Vec<PiiKind> {
+    options.kinds().map(|kind| PiiKind::from_name(kind.name()).expect("the kinds are those of the analysis")).collect()
+}
+
 async fn wait_for_signal() -> anyhow::Result<()> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     tokio::select! {
@@ -125,4 +132,16 @@ async fn wait_for_signal() -> anyhow::Result<()> {
         _ = terminate.recv() => {}
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_can_name_every_kind_of_personal_data() {
+        let options = PrivacyOptions { mask_pii: vec![cluster_config::MaskedData::All], ..PrivacyOptions::default() };
+        assert_eq!(masked_kinds(&options), PiiKind::ALL);
+        assert_eq!(masked_kinds(&PrivacyOptions::default()), []);
+    }
 }

@@ -96,7 +96,8 @@ impl Understandings {
 fn entry_bytes(text: &str, understanding: &Understanding) -> u64 {
     // Two counters lie before what is shared.
     let shared = size_of::<(Understanding, u64)>() + 2 * size_of::<usize>();
-    let Understanding { text: said, intent, ranking, entities, selections } = understanding;
+    // What a model makes of a text is kept before it is analysed.
+    let Understanding { text: said, intent, ranking, entities, selections, analysis: _ } = understanding;
     PLACE_BYTES
         + block(shared)
         + block(text.len())

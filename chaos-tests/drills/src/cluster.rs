@@ -142,6 +142,7 @@ impl Cluster {
                 sessions: Default::default(),
                 inference: Default::default(),
                 limits: Default::default(),
+                privacy: Default::default(),
                 action_endpoint: options.action_endpoint.clone(),
                 actions: Default::default(),
             };

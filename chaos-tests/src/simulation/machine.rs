@@ -337,6 +337,7 @@ fn config(id: MachineId, plan: &Plan, folder: &Path) -> NodeConfig {
         sessions: Default::default(),
         inference: InferenceOptions { cache_bytes_max: 16 << 10, ..Default::default() },
         limits: Default::default(),
+        privacy: Default::default(),
         action_endpoint: None,
         actions: Default::default(),
     };

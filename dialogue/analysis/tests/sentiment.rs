@@ -105,3 +105,57 @@ fn words_scale_one_another() {
     let much = "terrible horrible awful ".repeat(2000);
     assert!(english(&much) >= -1.0 && english(&much) < english("terrible"));
 }
+
+/// What people say all day without a feeling: answers, requests, what they look for.
+#[test]
+fn answers_and_requests_are_no_feelings() {
+    check(
+        Language::English,
+        &[
+            (NEITHER, "yes"),
+            (NEITHER, "Yes, please."),
+            (NEITHER, "no"),
+            (NEITHER, "No, not now"),
+            (NEITHER, "no thanks"),
+            (NEITHER, "No, thank you."),
+            (NEITHER, "ok"),
+            (NEITHER, "okay then"),
+            (NEITHER, "yes, that is correct"),
+            (NEITHER, "no, I meant the one in Madrid"),
+            (NEITHER, "I agree"),
+            (NEITHER, "cancel my order"),
+            (NEITHER, "help"),
+            (NEITHER, "I need to block my card"),
+            (NEITHER, "is there a cheap restaurant in the north"),
+            (NEITHER, "an expensive restaurant with Italian food"),
+            (NEITHER, "do you accept Visa?"),
+            (NEITHER, "can I talk to support"),
+            (GOOD, "yes, that was great"),
+            (GOOD, "ok thanks"),
+            (BAD, "no, that is awful"),
+            (BAD, "ok, but it is still broken"),
+            (BAD, "it is too expensive"),
+            (BAD, "no, it doesn't work"),
+        ],
+    );
+    check(
+        Language::Chinese,
+        &[
+            (NEITHER, "好"),
+            (NEITHER, "好，那就这样"),
+            (NEITHER, "好的"),
+            (NEITHER, "可以"),
+            (NEITHER, "行"),
+            (NEITHER, "不行"),
+            (NEITHER, "不用了"),
+            (NEITHER, "对的，没错"),
+            (NEITHER, "取消订单"),
+            (NEITHER, "附近有什么好吃的"),
+            (GOOD, "好的，谢谢"),
+            (GOOD, "味道好"),
+            (GOOD, "很好"),
+            (BAD, "不好"),
+            (BAD, "好吧，但是太慢了"),
+        ],
+    );
+}

@@ -47,6 +47,7 @@ impl TurnInput {
                 intent: scored,
                 entities: entities.to_vec(),
                 selections: Vec::new(),
+                analysis: None,
             },
             at: time.at,
             last_at: time.last_at,

@@ -1,5 +1,6 @@
 //! The engine: what an assistant does with a message, as a pure state machine.
 
+pub(crate) mod analyze;
 mod checkpoints;
 mod compile;
 mod contradictions;
@@ -8,9 +9,11 @@ mod external;
 pub(crate) mod extract;
 mod forms;
 mod learned;
+mod masked;
 mod matching;
 mod memoization;
 mod policy;
+mod privacy;
 mod replay;
 mod respond;
 mod rules;
@@ -30,12 +33,13 @@ pub use turn::{Step, TurnInput, TurnOutcome, TurnRun};
 pub use wake::{Due, Wake};
 
 use crate::{
-    Entity, TimestampMs, Understanding,
+    Entity, PiiKind, TimestampMs, Understanding,
     format::{Assistant, Diagnostic, Story},
     tracker::Tracker,
 };
 use learned::LearnedPolicy;
 use memoization::Memoization;
+use privacy::Privacy;
 use rules::RulePolicy;
 use std::sync::Arc;
 use understand::Extractors;
@@ -48,6 +52,7 @@ pub struct Engine {
     memoization: Option<Memoization>,
     learned: Option<LearnedPolicy>,
     extractors: Extractors,
+    privacy: Privacy,
 }
 
 impl Engine {
@@ -73,7 +78,8 @@ impl Engine {
             memoization.get_or_insert_default().augmented = true;
         }
         let memoization = memoization.map(|c| Memoization::compile(c, &assistant.domain, &training));
-        Ok(Engine { assistant: Arc::new(assistant), rules, memoization, learned: None, extractors })
+        let privacy = Privacy::of(&assistant);
+        Ok(Engine { assistant: Arc::new(assistant), rules, memoization, learned: None, extractors, privacy })
     }
     /// With what training made of [`Engine::policy_examples`]. It has no effect where no policy of the assistant is learned.
     pub fn with_policy(mut self, model: PolicyModel) -> Self {
@@ -104,14 +110,35 @@ impl Engine {
     pub fn assistant(&self) -> &Assistant {
         &self.assistant
     }
+    /// Masks personal data of these kinds as well, whatever the assistant's own configuration says. Entities whose values it
+    /// keeps (`keep_entities`) are kept from these kinds only with `keep_entities` here.
+    pub fn require_masks(&mut self, kinds: &[PiiKind], keep_entities: bool) {
+        self.privacy.require(kinds, keep_entities);
+    }
+    /// Is `recorded` what may have been written down of a message, with personal data masked or not?
+    ///
+    /// Two messages that differ in nothing but personal data that was masked cannot be told apart: nothing of it is kept, not
+    /// even a hash, which could be guessed.
+    pub fn is_record_of(&self, recorded: &str, text: &str) -> bool {
+        self.privacy.is_record_of(recorded, text)
+    }
     /// Understands `/intent{"entity": "value"}` without a model; `None` for all other messages.
     ///
     /// # Errors
-    /// A sentence that says what is wrong with the message.
+    /// A sentence that says what is wrong with the message, without the personal data that are masked.
     pub fn shortcut(&self, text: &str) -> Option<Result<Understanding, String>> {
-        shortcut::read(&self.assistant.domain, text)
+        let read = shortcut::read(&self.assistant.domain, text)?;
+        Some(read.map_err(|error| {
+            let masked = self.privacy.masked(text);
+            match shortcut::read(&self.assistant.domain, &masked) {
+                _ if masked == text => error,
+                Some(Err(error)) => error,
+                _ => format!("{masked:?}: cannot be read"),
+            }
+        }))
     }
-    /// Completes a model's understanding: extractors, regular expressions, lookup tables, synonyms, unknown intents, fallback.
+    /// Completes a model's understanding: extractors, regular expressions, lookup tables, synonyms, unknown intents, fallback,
+    /// and the analysis of the text.
     /// `at` is when the text was said: relative times count from it.
     pub fn understand(&self, raw: Understanding, at: TimestampMs) -> Understanding {
         let extracted = extract::extract(&self.assistant, &raw.text, at);
@@ -119,10 +146,17 @@ impl Engine {
     }
     /// The same, with entities that extractors found elsewhere: those of types that the domain declares are added.
     pub fn understand_with(&self, raw: Understanding, extracted: Vec<Entity>) -> Understanding {
-        understand::complete(&self.assistant, &self.extractors, raw, extracted)
+        let analysis = analyze::analyze(&self.assistant, &raw.text);
+        Understanding { analysis, ..understand::complete(&self.assistant, &self.extractors, raw, extracted) }
     }
     /// Begins a turn. The tracker is left as it is; [`TurnOutcome::events`] are what to apply to it.
-    pub fn begin(&self, tracker: &Tracker, input: TurnInput) -> TurnRun<'_> {
+    ///
+    /// Here personal data are masked, and the analysis of the text joins the message's metadata.
+    pub fn begin(&self, tracker: &Tracker, mut input: TurnInput) -> TurnRun<'_> {
+        self.privacy.mask(&mut input);
+        if let Some(analysis) = &input.understanding.analysis {
+            analysis.put_into(&mut input.metadata);
+        }
         TurnRun::new(self, tracker.clone(), input)
     }
 }

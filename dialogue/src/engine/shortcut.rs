@@ -5,6 +5,9 @@ use crate::{
     format::{DEFAULT_INTENTS, Domain},
 };
 
+/// What the entities of such a message are found by, as in Rasa.
+pub(super) const EXTRACTOR: &str = "RegexMessageHandler";
+
 /// Reads such a message, `/faq/ask_name` included; `None` if the text does not begin with a slash.
 pub(super) fn read(domain: &Domain, text: &str) -> Option<Result<Understanding, String>> {
     let body = text.trim().strip_prefix('/')?;
@@ -50,11 +53,18 @@ fn parse(domain: &Domain, text: &str, body: &str) -> Result<Understanding, Strin
                 role: None,
                 group: None,
                 confidence: 1.0,
-                extractor: "RegexMessageHandler".into(),
+                extractor: EXTRACTOR.into(),
             }));
         }
     }
     let intent = ScoredIntent { name: name.to_owned(), confidence };
     let selections = if full == name { Vec::new() } else { vec![Selection::of(full, confidence)] };
-    Ok(Understanding { text: text.to_owned(), ranking: vec![intent.clone()], intent, entities, selections })
+    Ok(Understanding {
+        text: text.to_owned(),
+        ranking: vec![intent.clone()],
+        intent,
+        entities,
+        selections,
+        analysis: None,
+    })
 }

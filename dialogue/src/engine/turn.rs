@@ -25,7 +25,7 @@ pub struct TurnInput {
     pub session: SessionId,
     /// The turn's key; it is part of the keys of the turn's actions.
     pub key: IdempotencyKey,
-    /// The user's words.
+    /// The user's words, as they were said.
     pub text: String,
     /// The channel's id of the message.
     pub message_id: Option<String>,
@@ -55,6 +55,8 @@ pub enum Step {
 /// What a turn came to.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TurnOutcome {
+    /// The user's words as they may be written down: without the personal data that are masked.
+    pub text: String,
     /// Everything that happened, in order.
     pub events: Vec<Event>,
     /// What the user is told, in order.
@@ -107,6 +109,7 @@ impl<'e> TurnRun<'e> {
         let expired = |last| tracker.expired() || engine.expires_at(last).is_some_and(|expires| expires <= at);
         let begins = input.last_at.is_none_or(expired);
         let outcome = TurnOutcome {
+            text: input.text.clone(),
             intent: input.understanding.intent.clone(),
             entities: input.understanding.entities.clone(),
             ..TurnOutcome::default()

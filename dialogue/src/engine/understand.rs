@@ -122,6 +122,7 @@ pub(super) fn complete(
         ranking,
         entities,
         selections,
+        analysis: None,
     }
 }
 

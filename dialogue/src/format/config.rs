@@ -1,6 +1,8 @@
 //! What `config.yml` and `endpoints.yml` say, as far as this engine is steered by it.
 
 use super::Place;
+use analysis::PiiKind;
+use std::collections::BTreeSet;
 
 /// The settings of understanding and policies.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +29,8 @@ pub struct Config {
     pub regexes: RegexExtractorConfig,
     /// Extractors of quantities, times and the like.
     pub extractors: Vec<ExtractorConfig>,
+    /// `TextAnalyzer`, if the pipeline has it.
+    pub analyzer: Option<AnalyzerConfig>,
     /// `ResponseSelector`s, in the order of the pipeline.
     pub selectors: Vec<SelectorConfig>,
 }
@@ -55,6 +59,23 @@ pub struct ExtractorConfig {
     pub locale: Option<String>,
     /// Its time zone (`Europe/Madrid`), if given.
     pub timezone: Option<String>,
+    /// Where it is configured.
+    pub place: Place,
+}
+
+/// What is read off each text beside its meaning (`TextAnalyzer`), and what is masked in it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AnalyzerConfig {
+    /// Say which language a text is in?
+    pub language: bool,
+    /// Say how its author feels?
+    pub sentiment: bool,
+    /// Personal data that are looked for.
+    pub pii: Vec<PiiKind>,
+    /// Personal data that are masked before anything is recorded.
+    pub mask: Vec<PiiKind>,
+    /// Entities whose values are recorded all the same, because slots need them.
+    pub keep_entities: BTreeSet<String>,
     /// Where it is configured.
     pub place: Place,
 }
@@ -188,6 +209,7 @@ impl Default for Config {
             synonyms: true,
             regexes: RegexExtractorConfig::default(),
             extractors: Vec::new(),
+            analyzer: None,
             selectors: Vec::new(),
         }
     }

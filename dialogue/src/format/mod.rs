@@ -13,8 +13,8 @@ pub use load::{SkillOutline, read_nlu, skill_outline};
 
 pub use assistant::{Assistant, Loaded, LookupTable, NamedRegex};
 pub use config::{
-    Config, ExtractorConfig, FallbackConfig, LearnedConfig, MemoizationConfig, RegexExtractorConfig, RulePolicyConfig,
-    SelectorConfig, Threshold,
+    AnalyzerConfig, Config, ExtractorConfig, FallbackConfig, LearnedConfig, MemoizationConfig, RegexExtractorConfig,
+    RulePolicyConfig, SelectorConfig, Threshold,
 };
 pub use domain::{
     Domain, Element, EntityType, Form, Intent, Mapping, MappingCondition, MappingSource, SessionConfig, Slot, SlotKind,

@@ -19,6 +19,9 @@ pub(super) fn parse_json(understanding: &Understanding, domain: Option<&Domain>)
     if let (Json::Object(json), Json::Object(parsed)) = (&mut json, parsed) {
         json.extend(parsed);
     }
+    if let Some(analysis) = &understanding.analysis {
+        json["analysis"] = analysis.to_json();
+    }
     json
 }
 

@@ -77,11 +77,13 @@ impl Tracker {
             _ => None,
         });
         let Some(mut event) = last else { return Vec::new() };
-        if let Event::UserUttered { intent, entities, text, .. } = &mut event {
+        if let Event::UserUttered { intent, entities, text, metadata, .. } = &mut event {
             text.clone_from(&latest.text);
             intent.clone_from(&latest.intent);
             intent.confidence = confidence.unwrap_or(intent.confidence);
             entities.clone_from(&latest.entities);
+            // The metadata are those of the message that made it clear; the analysis is that of the words.
+            latest.analysis.iter().for_each(|analysis| analysis.put_into(metadata));
         }
         let parsed = (!latest.selections.is_empty())
             .then(|| Event::UtteranceParsed { ranking: latest.ranking.clone(), selections: latest.selections.clone() });

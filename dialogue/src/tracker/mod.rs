@@ -16,7 +16,7 @@ pub(crate) use reminders::{EXTERNAL_PREFIX, IS_EXTERNAL, REMINDER, triggered_by}
 pub(crate) use state::{SHOULD_NOT_BE_SET, SlotFeature, State, UserState};
 
 use crate::{
-    Event, Understanding, Value,
+    Event, TextAnalysis, Understanding, Value,
     format::{Assistant, Domain},
 };
 use history::History;
@@ -167,13 +167,14 @@ impl Tracker {
 
     fn change(&mut self, event: &Event) {
         match event {
-            Event::UserUttered { text, intent, entities, .. } => {
+            Event::UserUttered { text, intent, entities, metadata, .. } => {
                 self.latest = Some(Understanding {
                     text: text.clone(),
                     intent: intent.clone(),
                     ranking: vec![intent.clone()],
                     entities: entities.clone(),
                     selections: Vec::new(),
+                    analysis: TextAnalysis::from_metadata(metadata),
                 });
                 self.followup = None;
             }

@@ -101,7 +101,7 @@ impl ReleaseArgs {
         let release = self.release.clone();
         let loaded =
             tokio::task::spawn_blocking(move || crate::brain::load_release(&release, &encoder, &alone())).await??;
-        Ok((loaded.engine, loaded.scorer))
+        Ok((std::sync::Arc::new(loaded.engine), loaded.scorer))
     }
 }
 

@@ -148,9 +148,9 @@ impl Run {
                     "{} wants a cluster of its own for each round: --rounds 1",
                     drill.name
                 );
-                let encoder = crate::model_store::ensure_encoder().await?;
                 let release = crate::model_store::cache_dir()?.join("drill").join("release");
                 let assistant = demo::find_assistant(&self.assistant)?;
+                let encoder = super::encoder::encoder_of(None, &crate::assistant_files::read(&assistant)?).await?;
                 demo::train_if_changed(&assistant, &release, &encoder).await?;
                 eprintln!("making a lab of three zones");
                 let mut lab = Lab::start(&lab_options(release, self.loopback)?, drill, None).await?;

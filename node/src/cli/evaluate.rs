@@ -35,9 +35,9 @@ pub(crate) struct Evaluate {
     /// Where the reports go
     #[arg(long, default_value = "evaluation")]
     out: PathBuf,
-    /// The encoder: a known model, owner/name that was pulled, or a folder
-    #[arg(long, value_name = "MODEL", default_value = crate::model_store::DEFAULT)]
-    encoder: String,
+    /// The encoder: a known model, owner/name that was pulled, or a folder; by the assistant's language when left out
+    #[arg(long, value_name = "MODEL")]
+    encoder: Option<String>,
     /// Two config.yml to compare on the same divisions
     #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with = "nlu")]
     compare: Option<Vec<PathBuf>>,
@@ -47,6 +47,14 @@ pub(crate) struct Evaluate {
     /// The release that is asked them
     #[arg(long, default_value = crate::release::DEFAULT, requires = "nlu")]
     release: PathBuf,
+}
+
+/// An assistant that is evaluated.
+struct Candidate {
+    name: String,
+    sources: Vec<SourceFile>,
+    /// Its folder.
+    encoder: PathBuf,
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -62,8 +70,28 @@ impl Evaluate {
             let evaluation = tokio::task::spawn_blocking(move || of_release(&engine, &*scorer, &nlu)).await??;
             return finish(&evaluation, &self.out);
         }
-        let encoder = crate::model_store::encoder_for(&self.encoder).await?;
-        tokio::task::spawn_blocking(move || self.divide(&encoder)).await?
+        let mut candidates = Vec::new();
+        for (name, sources) in self.candidates()? {
+            let encoder = super::encoder::encoder_of(self.encoder.as_deref(), &sources).await.context(name.clone())?;
+            candidates.push(Candidate { name, sources, encoder });
+        }
+        tokio::task::spawn_blocking(move || self.divide(&candidates)).await?
+    }
+
+    /// The assistant as it is, or once with each of the configurations that are compared.
+    fn candidates(&self) -> anyhow::Result<Vec<(String, Vec<SourceFile>)>> {
+        let sources = crate::assistant_files::read(&self.assistant)?;
+        let Some(configs) = &self.compare else { return Ok(vec![(self.assistant.display().to_string(), sources)]) };
+        let mut candidates = Vec::new();
+        for config in configs {
+            let text = std::fs::read_to_string(config).with_context(|| format!("{}: cannot read", config.display()))?;
+            let mut sources = sources.clone();
+            sources.retain(|s| s.path != "config.yml");
+            let path = config.to_string_lossy().into_owned();
+            sources.push(SourceFile { path: path.clone(), text });
+            candidates.push((path, sources));
+        }
+        Ok(candidates)
     }
 
     fn plan(&self) -> Plan {
@@ -76,28 +104,20 @@ impl Evaluate {
         }
     }
 
-    fn divide(&self, encoder: &Path) -> anyhow::Result<Outcome> {
-        let sources = crate::assistant_files::read(&self.assistant)?;
-        let evaluate = |sources: &[SourceFile]| {
+    fn divide(&self, candidates: &[Candidate]) -> anyhow::Result<Outcome> {
+        let evaluate = |candidate: &Candidate| {
             let bar = StageBar::default();
-            let evaluation = cross_validate(sources, encoder, &self.plan(), &|p| bar.show(p));
+            let evaluation = cross_validate(&candidate.sources, &candidate.encoder, &self.plan(), &|p| bar.show(p));
             bar.finish();
-            evaluation
+            evaluation.with_context(|| candidate.name.clone())
         };
-        let Some(configs) = &self.compare else { return finish(&evaluate(&sources)?, &self.out) };
-        let mut evaluations = Vec::new();
-        for config in configs {
-            let text = std::fs::read_to_string(config).with_context(|| format!("{}: cannot read", config.display()))?;
-            let mut sources = sources.clone();
-            sources.retain(|s| s.path != "config.yml");
-            sources.push(SourceFile { path: config.to_string_lossy().into_owned(), text });
-            evaluations.push(evaluate(&sources).with_context(|| config.display().to_string())?);
-        }
-        let [a, b] = [&evaluations[0], &evaluations[1]];
+        let evaluations = candidates.iter().map(evaluate).collect::<anyhow::Result<Vec<_>>>()?;
+        let ([first, second], [a, b]) = (candidates, evaluations.as_slice()) else {
+            return finish(&evaluations[0], &self.out);
+        };
         a.write(&self.out.join("a"))?;
         b.write(&self.out.join("b"))?;
-        let names = [&configs[0], &configs[1]].map(|c| c.to_string_lossy().into_owned());
-        let table = compare([&names[0], &names[1]], [a, b]);
+        let table = compare([&first.name, &second.name], [a, b]);
         let file = self.out.join("comparison.md");
         std::fs::write(&file, &table).with_context(|| format!("{}: cannot write", file.display()))?;
         style::print_all(&table);

@@ -6,6 +6,7 @@ pub(crate) mod client;
 mod cluster;
 mod data;
 mod drill;
+mod encoder;
 mod evaluate;
 mod init;
 mod model;
@@ -17,6 +18,7 @@ pub(crate) mod style;
 mod test;
 mod train;
 
+pub(crate) use encoder::encoder_of;
 pub(crate) use train::train;
 
 use crate::demo;

@@ -81,7 +81,7 @@ impl Test {
             let out = dir.path().join("release");
             super::train(composed(&folder, &[])?, &out, None, &encoder, SEED)?;
             let loaded = crate::brain::load_release(&out, &encoder, &super::assistant::alone())?;
-            Ok((loaded.engine, loaded.scorer))
+            Ok((Arc::new(loaded.engine), loaded.scorer))
         };
         tokio::task::spawn_blocking(learn).await?
     }

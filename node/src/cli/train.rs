@@ -22,9 +22,10 @@ pub(crate) struct Train {
     /// Where the release goes, a file; into a folder it goes under its id. An earlier release is replaced, and what did not change since is taken from it
     #[arg(long, value_name = "FILE", default_value = crate::release::DEFAULT)]
     out: PathBuf,
-    /// The encoder: a known model, owner/name that was pulled, or a folder (`tertulia model list`)
-    #[arg(long, value_name = "MODEL", default_value = crate::model_store::DEFAULT)]
-    encoder: String,
+    /// The encoder: a known model, owner/name that was pulled, or a folder (`tertulia model list`); by the assistant's language
+    /// when left out
+    #[arg(long, value_name = "MODEL")]
+    encoder: Option<String>,
     /// Train every part, also what did not change since the release that is replaced
     #[arg(long)]
     force: bool,
@@ -35,7 +36,8 @@ pub(crate) struct Train {
 
 impl Train {
     pub(crate) async fn run(self) -> anyhow::Result<Outcome> {
-        let encoder = crate::model_store::encoder_for(&self.encoder).await?;
+        let sources = crate::assistant_files::read(&self.assistant)?;
+        let encoder = super::encoder::encoder_of(self.encoder.as_deref(), &sources).await?;
         let started = Instant::now();
         let sources = self.skills.compose(&self.assistant)?;
         let trained = tokio::task::spawn_blocking(move || {

@@ -101,6 +101,7 @@ impl Cluster {
                 sessions: Default::default(),
                 inference: Default::default(),
                 limits: Default::default(),
+                privacy: Default::default(),
                 action_endpoint: Some(format!("http://{}/webhook", super::ACTIONS)),
                 actions: Default::default(),
             };

@@ -58,7 +58,7 @@ impl Demo {
             let free = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
             free.with_context(|| format!("port {port} is in use; choose others with --port and --peer-port"))?;
         }
-        let encoder = crate::model_store::ensure_encoder().await?;
+        let encoder = crate::cli::encoder_of(None, &crate::assistant_files::read(&assistant)?).await?;
         let release = dir.join(crate::release::DEFAULT);
         train_if_changed(&assistant, &release, &encoder).await?;
 

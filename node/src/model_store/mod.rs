@@ -13,7 +13,7 @@ mod package;
 mod stock;
 
 pub use hub::{Hub, HubRepo};
-pub use known::{DEFAULT, KNOWN, KnownModel};
+pub use known::{DEFAULT, KNOWN, KnownModel, MULTILINGUAL, default_for};
 pub use manifest::ModelManifest;
 pub use name::ModelName;
 pub use stock::{Stock, stock};
@@ -57,11 +57,6 @@ pub fn encoder_at(name: &str) -> anyhow::Result<PathBuf> {
         }
     }
     Ok(dir)
-}
-
-/// The default encoder's folder, after fetching what is missing. Concurrent calls wait for one another.
-pub async fn ensure_encoder() -> anyhow::Result<PathBuf> {
-    package::ensure(known::default_model(), false).await
 }
 
 /// Fetches a model into the cache and answers with its folder.

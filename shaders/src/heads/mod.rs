@@ -87,7 +87,7 @@ impl Heads {
             _ => Vec::new(),
         };
         let intent = ranking.first().cloned().unwrap_or_default();
-        Understanding { text: text.to_owned(), intent, ranking, entities, selections }
+        Understanding { text: text.to_owned(), intent, ranking, entities, selections, analysis: None }
     }
 
     /// The entity types that they find, sorted; empty without a tagger.

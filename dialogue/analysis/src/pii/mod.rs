@@ -32,6 +32,24 @@ pub enum PiiKind {
 }
 
 impl PiiKind {
+    /// All of them.
+    pub const ALL: [PiiKind; 9] = [
+        PiiKind::Email,
+        PiiKind::Phone,
+        PiiKind::CreditCard,
+        PiiKind::Iban,
+        PiiKind::IpAddress,
+        PiiKind::UrlWithCredentials,
+        PiiKind::SocialSecurity,
+        PiiKind::ResidentId,
+        PiiKind::Passport,
+    ];
+
+    /// By what [`PiiKind::name`] says.
+    pub fn from_name(name: &str) -> Option<PiiKind> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// What stands for it in a masked text, without the brackets.
     pub fn name(self) -> &'static str {
         match self {

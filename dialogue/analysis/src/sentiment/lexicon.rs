@@ -108,7 +108,13 @@ fn chinese_item(cursor: Cursor<'_>) -> (Item, Cursor<'_>) {
             found = (item, rest);
         }
     }
-    found
+    if is_answer(cursor, found.1) { (Item::Other, found.1) } else { found }
+}
+
+/// "好" that is a clause by itself says yes, not that something is good.
+fn is_answer(cursor: Cursor<'_>, rest: Cursor<'_>) -> bool {
+    let is_han = |cursor: Cursor<'_>| cursor.kind() == Some(Kind::Han);
+    cursor.word() == "好" && rest.index == cursor.index + 1 && !is_han(rest) && !cursor.previous().is_some_and(is_han)
 }
 
 fn english_item(cursor: Cursor<'_>, mixed: bool) -> (Item, Cursor<'_>) {

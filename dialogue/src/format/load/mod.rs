@@ -1,5 +1,6 @@
 //! The loader: tells the files apart, reads them all, then checks that every name means something.
 
+mod analyzer;
 mod config;
 mod cx;
 mod domain;

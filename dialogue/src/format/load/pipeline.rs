@@ -1,6 +1,7 @@
 //! Reads `pipeline:` of `config.yml`.
 
 use super::{
+    analyzer::{TEXT_ANALYZER, analyzer},
     config::{components, share},
     cx::{Cx, did_you_mean, get, join},
     yaml::{Data, Key, Node},
@@ -36,7 +37,7 @@ const MISSING: [(&str, &str); 2] = [
     ("SpacyEntityExtractor", "annotate examples or write a lookup table"),
     ("MitieEntityExtractor", "annotate examples or write a lookup table"),
 ];
-const OWN: [&str; 4] = ["FallbackClassifier", "EntitySynonymMapper", "RegexEntityExtractor", DUCKLING];
+const OWN: [&str; 5] = ["FallbackClassifier", "EntitySynonymMapper", "RegexEntityExtractor", DUCKLING, TEXT_ANALYZER];
 const DUCKLING: &str = "DucklingEntityExtractor";
 /// Names of the only time zone that times are given in.
 const UTC: [&str; 4] = ["UTC", "Etc/UTC", "GMT", "Z"];
@@ -75,6 +76,8 @@ pub(super) fn pipeline(cx: &mut Cx, config: &mut Config, at: &Place, node: &Node
             DUCKLING => {
                 config.extractors.push(duckling(cx, &field, pairs, place.clone()));
             }
+            TEXT_ANALYZER if config.analyzer.is_some() => cx.error(&place, &field, "TextAnalyzer is given twice"),
+            TEXT_ANALYZER => config.analyzer = Some(analyzer(cx, &field, pairs, place)),
             _ if REPLACED.contains(&name.as_str()) => {
                 if name == "ResponseSelector" {
                     let retrieval_intent = get(pairs, "retrieval_intent").filter(|n| n.data != Data::Null);

@@ -5,7 +5,7 @@ use super::{
     cx::{Cx, did_you_mean},
     skills::Kind,
 };
-use crate::engine::extract;
+use crate::engine::{analyze, extract};
 use crate::{
     Value,
     format::{Domain, MappingSource, Place, SlotKind, Story, StoryStep, UserStep},
@@ -54,6 +54,18 @@ pub(super) fn check(cx: &mut Cx, all: &Gathered) {
             let message =
                 format!("{} has no rules for `{code}` and finds nothing; there are en and zh", extractor.component);
             checker.cx.warn(&extractor.place, "pipeline", message);
+        }
+    }
+    if let Some(analyzer) = &all.config.analyzer {
+        for name in analyzer.keep_entities.iter().filter(|name| !domain.entities.contains_key(*name)) {
+            checker.unknown(&analyzer.place, "pipeline", "entity", name, domain.entities.keys());
+        }
+        if analyzer.sentiment && !analyze::has_lexicon(&all.config.language) {
+            let message = format!(
+                "TextAnalyzer has no lexicon for `{}`: it says how people feel only of texts that are surely English or Chinese",
+                all.config.language
+            );
+            checker.cx.warn(&analyzer.place, "pipeline", message);
         }
     }
     // Test stories tell what happens; that is no use of what others keep to themselves.
