@@ -127,7 +127,7 @@ fn texts(replies: &[serde_json::Value]) -> Vec<&str> {
 async fn a_node_runs_actions_forms_and_reminders_of_the_server() {
     let Some(server) = ActionServer::start("actions").await else { return };
     let dir = tempfile::tempdir().unwrap();
-    let release = dir.path().join("release");
+    let release = dir.path().join("release.tertulia");
     succeed(&["train", "--assistant", path(&own_folder()), "--out", path(&release)]);
     let node = Node::start_with(&release, &format!("action_endpoint: {}\n", server.endpoint)).await;
 

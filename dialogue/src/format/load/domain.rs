@@ -150,10 +150,10 @@ fn actions(cx: &mut Cx, domain: &mut Domain, node: &Node) {
         if let Some(settings) = settings {
             let pairs = cx.map(settings, &field, "the action's settings");
             cx.known_keys(pairs, &field, &["send_domain"]);
-            if let Some(node) = get(pairs, "send_domain") {
-                if cx.bool(node, &join(&field, "send_domain")) == Some(true) {
-                    domain.actions_with_domain.insert(name.clone());
-                }
+            if let Some(node) = get(pairs, "send_domain")
+                && cx.bool(node, &join(&field, "send_domain")) == Some(true)
+            {
+                domain.actions_with_domain.insert(name.clone());
             }
         }
         declare(cx, &mut domain.actions, (&name, &field), &place, place.clone());
