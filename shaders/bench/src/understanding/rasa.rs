@@ -134,7 +134,9 @@ fn spans(report: &dyn Fn(&str) -> Result<Json>, pipeline: Pipeline) -> Result<f6
     };
     let (mut right, mut found, mut wanted) = (0, 0, 0);
     for file in [format!("{extractor}_errors.json"), format!("{extractor}_successes.json")] {
-        for text in report(&file)?.as_array().map(Vec::as_slice).unwrap_or_default() {
+        // A list without entries is not written.
+        let texts = report(&file).unwrap_or_default();
+        for text in texts.as_array().map(Vec::as_slice).unwrap_or_default() {
             let of = |key: &str| -> Vec<(u64, u64, String)> {
                 let list = text[key].as_array().map(Vec::as_slice).unwrap_or_default();
                 let span = |e: &Json| {
@@ -166,13 +168,14 @@ fn nlu(examples: &[&NluExample]) -> Result<String> {
     let mut of: BTreeMap<&str, String> = BTreeMap::new();
     for example in examples {
         let lines = of.entry(&example.intent).or_default();
-        lines.push_str("- ");
-        lines.push_str(&marked(example));
-        lines.push('\n');
+        lines.push_str(&format!("    - {}\n", marked(example)));
     }
-    let entries: Vec<Json> =
-        of.iter().map(|(intent, examples)| json!({ "intent": intent, "examples": examples })).collect();
-    Ok(serde_json::to_string(&json!({ "version": "3.1", "nlu": entries }))?)
+    // Rasa takes no flow style here: a block it is. A name in JSON is a name in YAML.
+    let mut out = String::from("version: \"3.1\"\nnlu:\n");
+    for (intent, lines) in of {
+        out.push_str(&format!("- intent: {}\n  examples: |\n{lines}", serde_json::to_string(intent)?));
+    }
+    Ok(out)
 }
 
 /// `to [Rome](city)`. Brackets of the text itself would be read as such: they become others, in what is learned and in what is asked.
