@@ -8,23 +8,23 @@ use tertulia_node::release::{Release, Trained};
 
 /// Why a release of these bytes does not load.
 fn refused(bytes: &[u8]) -> String {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("a folder");
     let file = dir.path().join("broken.tertulia");
-    std::fs::write(&file, bytes).unwrap();
-    let said = format!("{:#}", Release::read(&file).err().expect("it is refused"));
+    std::fs::write(&file, bytes).expect("a file");
+    let said = format!("{:#}", Release::read(&file).expect_err("it is refused"));
     assert!(said.contains("broken.tertulia: "), "{said}");
     said
 }
 
 /// The archive's files, changed and put together again.
 fn changed(change: impl Fn(&mut Vec<(String, Vec<u8>)>)) -> Vec<u8> {
-    let bytes = std::fs::read(release()).unwrap();
+    let bytes = std::fs::read(release()).expect("a release");
     let mut files = Vec::new();
-    for entry in tar::Archive::new(&bytes[..]).entries().unwrap() {
-        let mut entry = entry.unwrap();
-        let path = entry.path().unwrap().to_string_lossy().into_owned();
+    for entry in tar::Archive::new(&bytes[..]).entries().expect("an archive") {
+        let mut entry = entry.expect("a file");
+        let path = entry.path().expect("a name").to_string_lossy().into_owned();
         let mut content = Vec::new();
-        std::io::Read::read_to_end(&mut entry, &mut content).unwrap();
+        std::io::Read::read_to_end(&mut entry, &mut content).expect("its content");
         files.push((path, content));
     }
     change(&mut files);
@@ -33,9 +33,9 @@ fn changed(change: impl Fn(&mut Vec<(String, Vec<u8>)>)) -> Vec<u8> {
         let mut header = tar::Header::new_ustar();
         header.set_size(content.len() as u64);
         header.set_mode(0o644);
-        builder.append_data(&mut header, path, &content[..]).unwrap();
+        builder.append_data(&mut header, path, &content[..]).expect("memory");
     }
-    builder.into_inner().unwrap()
+    builder.into_inner().expect("memory")
 }
 
 #[test]

@@ -39,15 +39,18 @@ impl Kept {
         parts.into_iter().filter(|(_, kept)| *kept).map(|(name, _)| name).collect()
     }
 
-    /// Whole heads, if every part is kept.
-    pub(super) fn into_heads(self, encoder: &Encoder) -> Result<Heads, Self> {
-        match self {
-            Kept { intents: Some(intent), selectors: Some(selectors), tagger: Some(tagger) } => {
-                let (encoder, hidden_size) = (encoder.id().clone(), encoder.hidden_size());
-                Ok(Heads { encoder, hidden_size, intent, selectors, tagger })
-            }
-            kept => Err(kept),
+    /// Takes whole heads out, if every part is kept.
+    pub(super) fn take_heads(&mut self, encoder: &Encoder) -> Option<Heads> {
+        if self.intents.is_none() || self.selectors.is_none() || self.tagger.is_none() {
+            return None;
         }
+        Some(Heads {
+            encoder: encoder.id().clone(),
+            hidden_size: encoder.hidden_size(),
+            intent: self.intents.take()?,
+            selectors: self.selectors.take()?,
+            tagger: self.tagger.take()?,
+        })
     }
 }
 

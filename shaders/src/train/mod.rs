@@ -73,15 +73,14 @@ pub fn train(
 pub fn train_rest(
     encoder: &Encoder,
     examples: &[NluExample],
-    kept: Kept,
+    mut kept: Kept,
     options: &TrainOptions,
     progress: Progress<'_>,
 ) -> Result<Heads, TrainError> {
     check(examples)?;
-    let kept = match kept.into_heads(encoder) {
-        Ok(heads) => return Ok(heads),
-        Err(kept) => kept,
-    };
+    if let Some(heads) = kept.take_heads(encoder) {
+        return Ok(heads);
+    }
     let corpus = Corpus::encode(encoder, examples.to_vec(), options, progress)?;
     let all: Vec<usize> = (0..examples.len()).collect();
     Ok(corpus.train_rest(&all, kept, options, progress))
