@@ -43,7 +43,7 @@ fn leaks(folder: &Path) -> Vec<String> {
 
 /// An assistant with an action that the tests answer, trained once for this file.
 fn release_with(config: &str, folder: &Path) -> std::path::PathBuf {
-    let (assistant, out) = (folder.join("assistant"), folder.join("release"));
+    let (assistant, out) = (folder.join("assistant"), folder.join("release.tertulia"));
     succeed(&["init", path(&assistant)]);
     std::fs::write(assistant.join("config.yml"), config).unwrap();
     std::fs::write(

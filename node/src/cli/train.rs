@@ -36,6 +36,8 @@ pub(crate) struct Train {
 
 impl Train {
     pub(crate) async fn run(self) -> anyhow::Result<Outcome> {
+        // Before anything is fetched.
+        Trained::may_write(&self.out)?;
         let sources = crate::assistant_files::read(&self.assistant)?;
         let encoder = super::encoder::encoder_of(self.encoder.as_deref(), &sources).await?;
         let started = Instant::now();
