@@ -26,8 +26,10 @@ fn the_tea_house_understands_what_it_did_not_learn() {
     assert!(said.contains("language `zh`: the encoder is multilingual-e5-small"), "{said}");
     let trained = tertulia_node::release::Release::read(&release).unwrap().trained;
     assert_eq!(trained.encoder, "multilingual-e5-small");
-    let tested = tertulia(&["test", "--release", path(&release)]);
+    // As a folder it is trained by itself, on the same encoder.
+    let tested = tertulia(&["test", path(&assistant)]);
     assert!(tested.status.success(), "{}", text(&tested.stdout));
+    assert!(text(&tested.stderr).contains("the encoder is multilingual-e5-small"), "{}", text(&tested.stderr));
 
     // The prompt that the encoder wants before every text moves no entity.
     let parsed = succeed(&["parse", "--release", path(&release), "你好，请问西湖龙井多少钱？电话13812345678"]);

@@ -73,13 +73,13 @@ impl Test {
 
     async fn load(&self) -> anyhow::Result<(Arc<Engine>, Arc<dyn Scorer>)> {
         let Some(folder) = self.folder.clone() else { return self.release.load().await };
-        let encoder = self.release.encoder.as_deref().unwrap_or(crate::model_store::DEFAULT);
-        let encoder = crate::model_store::encoder_for(encoder).await?;
+        let sources = composed(&folder, &[])?;
+        let encoder = super::encoder_of(self.release.encoder.as_deref(), &sources).await?;
         let learn = move || -> anyhow::Result<(Arc<Engine>, Arc<dyn Scorer>)> {
             // By way of a release, so that what is tested is what would be served.
             let dir = tempfile::tempdir().context("a temporary folder cannot be made")?;
             let out = dir.path().join("release");
-            super::train(composed(&folder, &[])?, &out, None, &encoder, SEED)?;
+            super::train(sources, &out, None, &encoder, SEED)?;
             let loaded = crate::brain::load_release(&out, &encoder, &super::assistant::alone())?;
             Ok((Arc::new(loaded.engine), loaded.scorer))
         };

@@ -38,10 +38,9 @@ impl Train {
     pub(crate) async fn run(self) -> anyhow::Result<Outcome> {
         // Before anything is fetched.
         Trained::may_write(&self.out)?;
-        let sources = crate::assistant_files::read(&self.assistant)?;
+        let sources = self.skills.compose(&self.assistant)?;
         let encoder = super::encoder::encoder_of(self.encoder.as_deref(), &sources).await?;
         let started = Instant::now();
-        let sources = self.skills.compose(&self.assistant)?;
         let trained = tokio::task::spawn_blocking(move || {
             let old = if self.force { None } else { Some(self.out.as_path()) };
             train(sources, &self.out, old, &encoder, self.seed)
