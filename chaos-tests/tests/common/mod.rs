@@ -32,11 +32,8 @@ pub async fn moodbot() -> Option<(Binary, PathBuf)> {
     if release.is_none() {
         // Statics are never dropped, so it lies in the target folder, under one name for each test binary.
         let me = std::env::current_exe().unwrap();
-        let name = format!("moodbot-{}", me.file_stem().unwrap().to_string_lossy());
+        let name = format!("moodbot-{}.tertulia", me.file_stem().unwrap().to_string_lossy());
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-        if path.exists() {
-            std::fs::remove_dir_all(&path).unwrap();
-        }
         binary.train(&folder, &path).unwrap();
         *release = Some(path);
     }
