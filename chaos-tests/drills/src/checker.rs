@@ -110,6 +110,7 @@ fn check_view(view: &LogView, turns: &Turns<'_>, verdict: &mut Verdict) {
         let sent = turns.get(session.as_str()).unwrap_or(&none);
         for turn in logged {
             let why = match sent.get(turn.key.as_str()) {
+                None if turn.is_of_timer() => continue,
                 None => "nobody sent it",
                 Some(sent) if sent.refused => "every attempt at it was refused",
                 Some(_) => continue,

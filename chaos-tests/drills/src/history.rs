@@ -153,6 +153,13 @@ pub struct LoggedTurn {
     pub replies: serde_json::Value,
 }
 
+impl LoggedTurn {
+    /// Did a timer of the cluster take it? Clients may not use such keys.
+    pub fn is_of_timer(&self) -> bool {
+        ["reminder:", "expired:", "dropped:"].iter().any(|prefix| self.key.starts_with(prefix))
+    }
+}
+
 /// The same replies without what says nothing: absent, `null` and empty fields mean the same in the API.
 pub fn plain(json: &serde_json::Value) -> serde_json::Value {
     use serde_json::Value as J;

@@ -321,3 +321,16 @@ proptest! {
         prop_assert_eq!(verdict.count(Kind::Lost), 1, "{}", verdict);
     }
 }
+
+#[test]
+fn what_timers_say_has_its_place_among_the_turns_and_only_one() {
+    let attempts = || vec![acknowledged("k1", 1, 0, 10), acknowledged("k2", 3, 20, 30)];
+    let log = |timer: &str| vec![logged("k1", 1), logged(timer, 2), logged("k2", 3)];
+    expect(&judge(attempts(), log("expired:1")), &[]);
+    expect(&judge(attempts(), log("reminder:tea:5000")), &[]);
+    // Under any other key somebody must have sent it.
+    expect(&judge(attempts(), log("expire:1")), &[(Kind::Phantom, 1)]);
+    // Twice is once too often, whoever said it.
+    let twice = vec![logged("k1", 1), logged("reminder:tea:5000", 2), logged("k2", 3), logged("reminder:tea:5000", 4)];
+    expect_only(&judge(attempts(), twice), &[(Kind::NotLinearizable, 1)]);
+}

@@ -116,6 +116,7 @@ fn describe(history: &Subhistory<'_>, operation: usize) -> String {
     let Timed { call_ns, return_ns, operation: done } = &history.operations()[operation];
     let ms = |ns: u64| ns as f64 / 1e6;
     let when = match (history.actor(operation), return_ns) {
+        (Actor::Timer, _) => "at some time, a timer:".to_owned(),
         (Actor::FinalRead(node), _) => format!("in the end, {node}:"),
         (Actor::Client { client, target, stale_is_fine: true }, Some(end)) => {
             format!("until {:.3} ms, client {client} at target {target}, locally:", ms(*end))

@@ -3,7 +3,7 @@
 use super::search::Timed;
 use super::session::{Key, SessionOperation, TurnAck};
 use crate::history::{Attempt, Consistency, History, Outcome, Read, Seen};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The operations on a session, and who did them.
 #[derive(Default)]
@@ -24,6 +24,8 @@ pub(super) enum Actor<'a> {
         /// Did it ask for any state that was once true?
         stale_is_fine: bool,
     },
+    /// The cluster's own timers: a reminder, or the end of the session. Nobody knows when.
+    Timer,
     /// The reader of the final log, at a node.
     FinalRead(&'a str),
 }
@@ -57,6 +59,7 @@ impl<'a> Subhistory<'a> {
                 parts.entry(&read.session).or_default().add_read(read, seen);
             }
         }
+        add_timers(history, &mut parts);
         add_views(history, &mut parts);
         parts
     }
@@ -104,6 +107,21 @@ impl<'a> Subhistory<'a> {
         let call_ns = if stale_is_fine { 0 } else { read.start_ns };
         self.operations.push(Timed { call_ns, return_ns: Some(read.end_ns), operation });
         self.actors.push(Actor::Client { client: read.client, target: read.target, stale_is_fine });
+    }
+}
+
+/// Turns of timers may have been taken at any time: each that some view shows is one of unknown outcome, from the start on.
+fn add_timers<'a>(history: &'a History, parts: &mut BTreeMap<&'a str, Subhistory<'a>>) {
+    let sessions = history.views.iter().flat_map(|view| &view.sessions);
+    let turns = sessions.flat_map(|(session, turns)| turns.iter().map(move |turn| (session.as_str(), turn)));
+    let of_timers: BTreeSet<(&str, &str)> =
+        turns.filter(|(_, turn)| turn.is_of_timer()).map(|(session, turn)| (session, turn.key.as_str())).collect();
+    for (session, key) in of_timers {
+        let part = parts.entry(session).or_default();
+        let key = part.number(key);
+        let operation = SessionOperation::Turn { key, ack: None };
+        part.operations.push(Timed { call_ns: 0, return_ns: None, operation });
+        part.actors.push(Actor::Timer);
     }
 }
 
