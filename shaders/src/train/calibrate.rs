@@ -69,7 +69,7 @@ mod tests {
         // 200 right ones from 50 % to almost 100 %, and as many wrong ones and strangers, of which nothing is learned.
         let logits = |p: f32| vec![(p / (1.0 - p)).ln(), 0.0, -90.0];
         let right = (0..200).map(|i| (logits(0.5 + (i as f32 + 0.5) / 400.0), 0));
-        let wrong = (0..200).map(|_| (logits(0.51), 1));
+        let wrong = (0..200).map(|_| (logits(0.505), 1));
         let strangers = (0..200).map(|_| (logits(0.51), 2));
         let found = threshold(&right.chain(wrong).chain(strangers).collect::<Vec<_>>(), 1.0, 2);
         assert!((found - 0.51).abs() < 0.002, "{found}");
