@@ -3,6 +3,7 @@
 mod common;
 
 use common::*;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use tertulia_node::release::{Release, Trained};
 
@@ -44,6 +45,11 @@ fn a_release_comes_back_whole_and_its_name_is_its_content() {
     assert!(back.trained.sources.iter().any(|s| s.path == "domain.yml"));
     let dir = tempfile::tempdir().unwrap();
     let (id, file) = back.trained.write(dir.path()).unwrap();
+    // As readable as any file that is made here: a server may run as another user than training did.
+    let plain = dir.path().join("plain");
+    std::fs::write(&plain, "").unwrap();
+    let mode = |file: &Path| std::fs::metadata(file).unwrap().permissions().mode();
+    assert_eq!(mode(&file), mode(&plain));
     assert_eq!(id, back.id);
     assert_eq!(file.file_name().unwrap().to_string_lossy(), format!("{}.tertulia", &id.as_str()[..16]));
     assert!(std::fs::read(&file).unwrap() == std::fs::read(release()).unwrap(), "the same content, other bytes");

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use shaders::{Fingerprints, Heads};
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 /// What the files of releases end with.
@@ -121,8 +123,10 @@ impl Trained {
         Self::may_write(&out)?;
         let folder = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot make the folder", folder.display()))?;
+        // A temporary file is its owner's alone by default; a release is trained by one user and served by another.
         let mut fresh = tempfile::Builder::new()
             .prefix(".release-")
+            .permissions(Permissions::from_mode(0o666))
             .tempfile_in(folder)
             .with_context(|| format!("{}: cannot write there", folder.display()))?;
         std::io::Write::write_all(&mut fresh, &bytes)
